@@ -8,6 +8,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "absl/base/thread_annotations.h"
+
 #if defined(__clang__)
 #define OFFLOAD_THREAD_ANNOTATION(x) __attribute__((x))
 #else
@@ -16,14 +18,21 @@
 
 #define OFFLOAD_CAPABILITY(x) OFFLOAD_THREAD_ANNOTATION(capability(x))
 #define OFFLOAD_SCOPED_CAPABILITY OFFLOAD_THREAD_ANNOTATION(scoped_lockable)
+// Debian 12's abseil still defines these three without its prefix, with the same meaning.
+#ifndef GUARDED_BY
 #define GUARDED_BY(x) OFFLOAD_THREAD_ANNOTATION(guarded_by(x))
+#endif
+#ifndef PT_GUARDED_BY
 #define PT_GUARDED_BY(x) OFFLOAD_THREAD_ANNOTATION(pt_guarded_by(x))
+#endif
+#ifndef NO_THREAD_SAFETY_ANALYSIS
+#define NO_THREAD_SAFETY_ANALYSIS OFFLOAD_THREAD_ANNOTATION(no_thread_safety_analysis)
+#endif
 #define REQUIRES(...) OFFLOAD_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
 #define ACQUIRE(...) OFFLOAD_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
 #define RELEASE(...) OFFLOAD_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
 #define TRY_ACQUIRE(...) OFFLOAD_THREAD_ANNOTATION(try_acquire_capability(__VA_ARGS__))
 #define EXCLUDES(...) OFFLOAD_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
-#define NO_THREAD_SAFETY_ANALYSIS OFFLOAD_THREAD_ANNOTATION(no_thread_safety_analysis)
 
 namespace offload::base {
 
