@@ -127,9 +127,15 @@ def includes_of(text):
             yield number, match.group(1), match.group(2)
 
 
-def resolve(root, target):
-    """The repository path that a quoted include means, or None. Generated protocol code is proto/."""
-    for candidate in (target, "src/" + target):
+def resolve(root, path, target):
+    """The repository path that a quoted include in `path` means, or None.
+
+    Generated protocol code is proto/. Tests alone may leave the folder out or start at tests/.
+    """
+    candidates = [target, "src/" + target]
+    if unit_of(path) == "tests":
+        candidates += ["tests/" + target, os.path.join(os.path.dirname(path), target)]
+    for candidate in candidates:
         if os.path.isfile(os.path.join(root, candidate)):
             return candidate
     if target.endswith(".pb.h") and not target.startswith("google/"):
@@ -193,7 +199,7 @@ class Graph:
 
     def check_include(self, path, unit, line, bracket, target):
         what = f"includes {target}"
-        included = resolve(self.root, target) if bracket == '"' else None
+        included = resolve(self.root, path, target) if bracket == '"' else None
         if included is None:
             rule = check_library(unit, target, bracket)
             if rule:

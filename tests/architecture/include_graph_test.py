@@ -61,7 +61,8 @@ class IncludeGraphTest(unittest.TestCase):
                                 '#include "base/clock.h"\n',
             "examples/client.cc": '#include "proto/v1.grpc.pb.h"\n',
             "tests/fakes/fake.h": '#include "datapath/datapath.h"\n',
-            "tests/engine/x_test.cc": '#include "tests/fakes/fake.h"\n#include <linux/rtnetlink.h>\n'
+            "tests/engine/own.h": '#include "fakes/fake.h"\n',
+            "tests/engine/x_test.cc": '#include "own.h"\n#include <linux/rtnetlink.h>\n'
                                       '#include "gtest/gtest.h"\n#include "grpcpp/server.h"\n',
         })
 
