@@ -176,22 +176,29 @@ Field<T> Section(std::string key, U T::*member, Fields<U> fields) {
 // Complains about an item whose `key` has the value of an earlier item's.
 void CheckUnique(const Node& list, const std::string& key);
 
-// An array of at least one object; `fields` makes the table when the keys before this one are read.
-// No two items have the same `unique` key.
+// How the items of an array are read: what each is before its keys are.
+template <typename U>
+struct Items {
+  Fields<U> fields;
+  U initial = {};
+};
+
+// An array of at least one object. `items` is asked when the keys before this one are read. No two
+// items have the same `unique` key.
 template <typename T, typename U>
-Field<T> List(std::string key, std::vector<U> T::*member, std::function<Fields<U>(const T&)> fields,
+Field<T> List(std::string key, std::vector<U> T::*member, Items<U> (*items)(const T&),
               std::string unique, std::string expected) {
   return {std::move(key), std::move(expected),
           [=](const Node& node, absl::string_view expected_text, T& out) {
             if (!node.value.is_array() || node.value.empty()) return node.Complain(expected_text);
-            const Fields<U> table = fields(out);
-            (out.*member).assign(node.value.size(), U());
+            const Items<U> table = items(out);
+            (out.*member).assign(node.value.size(), table.initial);
             for (size_t i = 0; i < node.value.size(); ++i) {
-              ReadObject(node.At(i), table, (out.*member)[i]);
+              ReadObject(node.At(i), table.fields, (out.*member)[i]);
             }
             CheckUnique(node, unique);
           },
-          false, KeysOf(fields(T()), "/*")};
+          false, KeysOf(items(T()).fields, "/*")};
 }
 
 }  // namespace offload::config

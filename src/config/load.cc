@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <fstream>
-#include <iterator>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -98,10 +97,12 @@ absl::StatusOr<Config> Parse(absl::string_view text, absl::string_view source,
 
 absl::StatusOr<Config> Load(const std::string& path, const Overrides& overrides) {
   if (path.empty()) return Parse("", "", overrides);
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
   std::string text;
-  if (file) text.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-  if (!file) {
+  char buffer[4096];
+  while (file.read(buffer, sizeof(buffer)) || file.gcount() > 0) text.append(buffer, file.gcount());
+  if (!file.eof()) {
     return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot read the configuration"));
   }
   return Parse(text, path, overrides);

@@ -71,24 +71,32 @@ Field<Listener> ListenerProfileField(const std::map<std::string, Profile>& profi
           false, KeysOf(ProfileFields(), "")};
 }
 
-Fields<Listener> ListenerFields(const Config& so_far) {
-  return {
-      Text("address", &Listener::address, IsListenAddress,
-           "an address (\"host:port\", \"[ipv6]:port\" or \"unix:/path\")")
-          .Required(),
-      Text("owner", &Listener::owner, IsPlainName,
-           "a name (1 to 63 of letters, digits, '.', '_', '-')"),
-      ListenerProfileField(so_far.profiles),
-  };
+// A listener that names no profile has the default one as the file sets it.
+Listener InitialListener(const Config& so_far) {
+  const auto profile = so_far.profiles.find(kDefaultProfile);
+  return {.address = kDefaultAddress,
+          .profile = profile == so_far.profiles.end() ? Profile() : profile->second};
 }
 
-Fields<Lif> LifFields(const Config&) {
-  return {
+Items<Listener> ListenerItems(const Config& so_far) {
+  return {{
+              Text("address", &Listener::address, IsListenAddress,
+                   "an address (\"host:port\", \"[ipv6]:port\" or \"unix:/path\")")
+                  .Required(),
+              Text("owner", &Listener::owner, IsPlainName,
+                   "a name (1 to 63 of letters, digits, '.', '_', '-')"),
+              ListenerProfileField(so_far.profiles),
+          },
+          InitialListener(so_far)};
+}
+
+Items<Lif> LifItems(const Config&) {
+  return {{
       Integer("id", &Lif::id, 0, 65535, "LIF number").Required(),
       Text("netdev", &Lif::netdev, IsNetdevName,
            "a non-empty string (netdev name, at most 15 characters)")
           .Required(),
-  };
+  }};
 }
 
 Fields<Datapath> DatapathFields() {
@@ -117,9 +125,9 @@ Field<Config> DatapathField() {
 Fields<Config> ConfigFields() {
   return {
       ProfilesField(),
-      List<Config, Listener>("listeners", &Config::listeners, ListenerFields, "address",
+      List<Config, Listener>("listeners", &Config::listeners, ListenerItems, "address",
                              "an array of at least one listener"),
-      List<Config, Lif>("lifs", &Config::lifs, LifFields, "id", "an array of at least one LIF")
+      List<Config, Lif>("lifs", &Config::lifs, LifItems, "id", "an array of at least one LIF")
           .Required(),
       DatapathField(),
       Seconds("default_timeout", &Config::default_timeout, SecondsKind::kWhole, 1, kLongestTimeout),
@@ -183,7 +191,7 @@ Config ReadConfig(const nlohmann::json& root, Report& report) {
   config.profiles[kDefaultProfile] = Profile();
   ReadObject(Node{root, "", report}, ConfigFields(), config);
   if (!root.is_object()) return config;
-  if (!root.contains("listeners")) config.listeners = {{.address = kDefaultAddress}};
+  if (!root.contains("listeners")) config.listeners = {InitialListener(config)};
   NumberOwners(config, report);
   CheckProfilesAreUsed(root, config, report);
   return config;
