@@ -174,9 +174,10 @@ void CheckProfilesAreUsed(const nlohmann::json& root, const Config& config, Repo
   if (report.FromFlag("/listeners")) return;
   for (const auto& [name, profile] : config.profiles) {
     const auto& listeners = root.value("listeners", nlohmann::json::array());
-    const bool used = std::any_of(listeners.begin(), listeners.end(), [&](const auto& listener) {
-      return listener.is_object() && listener.value("profile", nlohmann::json()) == name;
-    });
+    const bool used =
+        std::any_of(listeners.begin(), listeners.end(), [&wanted = name](const auto& listener) {
+          return listener.is_object() && listener.value("profile", nlohmann::json()) == wanted;
+        });
     if (used || name == kDefaultProfile) continue;
     report.Complain("/profiles" + PointerToken(name),
                     absl::StrCat("\"", kDefaultProfile, "\" or a profile that a listener names"),
