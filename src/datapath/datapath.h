@@ -32,17 +32,14 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "session/slot.h"
 #include "session/types.h"
 
 namespace offload::datapath {
 
-// Number of a session in the table, dense from 0. Rules are named by it, so it is reused only after
-// both deletes were confirmed.
-using Slot = uint32_t;
-
-// Which use of the slot: 15 bits, incremented (mod 2^15) each time the slot is taken.
-using Generation = uint16_t;
-inline constexpr Generation kGenerationMask = 0x7FFF;
+using session::Generation;
+using session::kGenerationMask;
+using session::Slot;
 
 // One directed rule, everything an adapter needs to program, find or remove it.
 struct FlowRule {

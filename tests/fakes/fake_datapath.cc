@@ -1,4 +1,4 @@
-#include "fake_datapath.h"
+#include "tests/fakes/fake_datapath.h"
 
 #include <algorithm>
 
