@@ -1,0 +1,164 @@
+// The actions of a filter: mirred and gact drop as values, every other kind by name.
+#include <linux/gen_stats.h>
+#include <linux/pkt_cls.h>
+#include <linux/tc_act/tc_gact.h>
+#include <linux/tc_act/tc_mirred.h>
+
+#include "netlink/flower_codec.h"
+
+namespace offload::netlink {
+namespace {
+
+constexpr char kMirred[] = "mirred";
+constexpr char kGact[] = "gact";
+// struct tcf_t before firstuse was added (Linux 4.6 and older): install, lastuse, expires.
+constexpr size_t kShortestTimes = 24;
+// struct tc_stats: gnet_stats_basic is 12 bytes and padded to 16 by some kernels.
+constexpr size_t kBasicBytes = 12;
+
+struct NoPercpuFlag {
+  struct nla_bitfield32 bits = {TCA_ACT_FLAGS_NO_PERCPU_STATS, TCA_ACT_FLAGS_NO_PERCPU_STATS};
+};
+
+void PutMirred(MessageBuilder& builder, const Mirred& mirred) {
+  const bool redirect = mirred.mode == Mirred::Mode::kRedirect;
+  struct tc_mirred parameters = {};
+  parameters.action = redirect ? TC_ACT_STOLEN : TC_ACT_PIPE;
+  parameters.eaction = redirect ? TCA_EGRESS_REDIR : TCA_EGRESS_MIRROR;
+  parameters.ifindex = mirred.ifindex;
+  builder.PutString(TCA_ACT_KIND, kMirred);
+  MessageBuilder::Nest options(builder, TCA_ACT_OPTIONS);
+  builder.Put(TCA_MIRRED_PARMS, &parameters, sizeof(parameters));
+}
+
+void PutDrop(MessageBuilder& builder) {
+  struct tc_gact parameters = {};
+  parameters.action = TC_ACT_SHOT;
+  builder.PutString(TCA_ACT_KIND, kGact);
+  MessageBuilder::Nest options(builder, TCA_ACT_OPTIONS);
+  builder.Put(TCA_GACT_PARMS, &parameters, sizeof(parameters));
+}
+
+void PutAction(MessageBuilder& builder, const FilterAction& action) {
+  if (const auto* mirred = std::get_if<Mirred>(&action.what)) {
+    PutMirred(builder, *mirred);
+  } else if (std::holds_alternative<GactDrop>(action.what)) {
+    PutDrop(builder);
+  } else {
+    return builder.Fail(absl::InvalidArgumentError("action: neither mirred nor drop"));
+  }
+  if (action.cookie.size() > kMaxCookie) {
+    return builder.Fail(absl::InvalidArgumentError("action cookie: above 16 bytes"));
+  }
+  if (!action.cookie.empty()) builder.PutBytes(TCA_ACT_COOKIE, action.cookie);
+  if (action.no_percpu_stats) {
+    const NoPercpuFlag flag;
+    builder.Put(TCA_ACT_FLAGS, &flag.bits, sizeof(flag.bits));
+  }
+}
+
+ActionTimes ReadTimes(AttributeReader& reader) {
+  // USER_HZ ticks ago (tcf_tm_dump).
+  const auto ticks = reader.StructAtLeast<struct tcf_t>(kShortestTimes);
+  return {.install = absl::Milliseconds(10 * ticks.install),
+          .last_use = absl::Milliseconds(10 * ticks.lastuse)};
+}
+
+// PKT64 follows the counter that overflowed 32 bits, so the order matters.
+ActionStats ReadStats(AttributeReader reader) {
+  ActionStats stats;
+  bool hardware = false;
+  while (reader.Next()) {
+    switch (reader.type()) {
+      case TCA_STATS_BASIC:
+      case TCA_STATS_BASIC_HW: {
+        hardware = reader.type() == TCA_STATS_BASIC_HW;
+        const auto basic = reader.StructAtLeast<struct gnet_stats_basic>(kBasicBytes);
+        (hardware ? stats.hw_bytes : stats.bytes) = basic.bytes;
+        (hardware ? stats.hw_packets : stats.packets) = basic.packets;
+        break;
+      }
+      case TCA_STATS_PKT64:
+        (hardware ? stats.hw_packets : stats.packets) = reader.U64();
+        break;
+      case TCA_STATS_QUEUE:
+        stats.drops = reader.StructAtLeast<struct gnet_stats_queue>(sizeof(gnet_stats_queue)).drops;
+        break;
+      default:
+        break;
+    }
+  }
+  return stats;
+}
+
+void ReadMirredOptions(AttributeReader options, FilterAction& action) {
+  while (options.Next()) {
+    if (options.type() == TCA_MIRRED_TM) action.times = ReadTimes(options);
+    if (options.type() != TCA_MIRRED_PARMS) continue;
+    const auto parameters = options.Struct<struct tc_mirred>();
+    if (parameters.eaction != TCA_EGRESS_REDIR && parameters.eaction != TCA_EGRESS_MIRROR) continue;
+    const bool redirect = parameters.eaction == TCA_EGRESS_REDIR;
+    action.what = Mirred{.mode = redirect ? Mirred::Mode::kRedirect : Mirred::Mode::kMirror,
+                         .ifindex = parameters.ifindex};
+  }
+}
+
+void ReadGactOptions(AttributeReader options, FilterAction& action) {
+  while (options.Next()) {
+    if (options.type() == TCA_GACT_TM) action.times = ReadTimes(options);
+    if (options.type() != TCA_GACT_PARMS) continue;
+    if (options.Struct<struct tc_gact>().action == TC_ACT_SHOT) action.what = GactDrop{};
+  }
+}
+
+FilterAction ReadAction(AttributeReader reader) {
+  FilterAction action;
+  action.no_percpu_stats = false;
+  std::string kind;
+  std::optional<AttributeReader> options;
+  while (reader.Next()) {
+    switch (reader.type()) {
+      case TCA_ACT_KIND:
+        kind = reader.String();
+        break;
+      case TCA_ACT_OPTIONS:
+        options.emplace(reader.Nested());
+        break;
+      case TCA_ACT_STATS:
+        action.stats = ReadStats(reader.Nested());
+        break;
+      case TCA_ACT_COOKIE:
+        action.cookie.assign(reader.payload().begin(), reader.payload().end());
+        break;
+      case TCA_ACT_FLAGS:
+        action.no_percpu_stats =
+            reader.Struct<struct nla_bitfield32>().value & TCA_ACT_FLAGS_NO_PERCPU_STATS;
+        break;
+      default:
+        break;
+    }
+  }
+  action.what = OtherAction{kind};
+  if (options && kind == kMirred) ReadMirredOptions(*options, action);
+  if (options && kind == kGact) ReadGactOptions(*options, action);
+  return action;
+}
+
+}  // namespace
+
+void PutActions(MessageBuilder& builder, const std::vector<FilterAction>& actions) {
+  MessageBuilder::Nest list(builder, TCA_FLOWER_ACT);
+  uint16_t index = 0;
+  for (const FilterAction& action : actions) {
+    MessageBuilder::Nest entry(builder, ++index);
+    PutAction(builder, action);
+  }
+}
+
+std::vector<FilterAction> ReadActions(AttributeReader reader) {
+  std::vector<FilterAction> actions;
+  while (reader.Next()) actions.push_back(ReadAction(reader.Nested()));
+  return actions;
+}
+
+}  // namespace offload::netlink
