@@ -1,84 +1,76 @@
-// The API's logic on plain messages, the same for every package and listener.
+// The API's answers on plain messages: what all packages and listeners share.
+//
+// Each call takes the caller, whose owner bounds what it sees and whose profile shapes the answer.
+// Thread-safe. All calls but Check block until the datapath has answered.
 #pragma once
 
 #include <grpcpp/support/status.h>
 
 #include <atomic>
-#include <vector>
+#include <cstddef>
+#include <memory>
+#include <utility>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/clock.h"
 #include "closed/closed_log.h"
 #include "engine/engine.h"
 #include "proto/openoffload_v1.pb.h"
 #include "server/profile.h"
 #include "server/request_log.h"
 #include "server/translate.h"
-#include "server/worker_pool.h"
+#include "session/types.h"
 
 namespace offload::server {
 
-// What all services share; everything outlives them.
-struct Backend {
-  engine::Engine& engine;
-  closed::ClosedLog& closed;
-  RequestLog& log;
-  LifPredicate has_lif;
-  WorkerPool& workers;
-  std::atomic<bool>& ready;
-};
-
-// Who asks, and in which dialect.
-struct Caller {
-  session::OwnerId owner = 0;
-  ApiProfile profile;
-};
-
-// The sessions of one addSession stream and what became of them. Not thread-safe.
-class AddCall {
+class Handlers {
  public:
-  AddCall(const Backend& backend, const Caller& caller) : backend_(backend), caller_(caller) {}
+  // The references must outlive the handlers.
+  Handlers(engine::Engine& engine, closed::ClosedLog& closed_log, RequestLog& request_log,
+           base::Clock& clock, LifPredicate lif_exists)
+      : engine_(engine),
+        closed_log_(closed_log),
+        request_log_(request_log),
+        clock_(clock),
+        lif_exists_(std::move(lif_exists)) {}
 
-  // One more request; refused at once or put into the next batch.
-  void Take(const pb::sessionRequest& request);
+  // Until it is set to true all sessions and calls are refused UNAVAILABLE.
+  void SetReady(bool ready) { ready_ = ready; }
+  absl::Status CheckReady() const;
 
-  struct Batch {
-    std::vector<session::SessionSpec> specs;
-    std::vector<size_t> indexes;  // of each in the stream
-    std::vector<absl::Status> results;
-  };
-  size_t pending() const { return next_.specs.size(); }
-  Batch TakeBatch();
-  // Blocks; needs no lock of the call.
-  static void Program(const Backend& backend, Batch& batch);
-  void Record(const Batch& batch);
+  // The session that one addSession request asks for, or why not (logged). Does not block.
+  absl::StatusOr<session::SessionSpec> Check(const Caller& caller,
+                                             const api::sessionRequest& request);
+  // Installs sessions; one status each, failures are logged. REQUIRES: equal sizes.
+  void Add(absl::Span<const session::SessionSpec> specs, absl::Span<absl::Status> results);
 
-  // The answer; the batches must be recorded.
-  void Fill(absl::Time now, pb::addSessionResponse& response);
+  grpc::Status Get(const Caller& caller, const api::sessionId& request,
+                   api::sessionResponse* response);
+  grpc::Status Delete(const Caller& caller, const api::sessionId& request,
+                      api::sessionResponse* response);
+  grpc::Status GetAll(const Caller& caller, const api::sessionRequestArgs& request,
+                      api::sessionResponses* response);
+
+  closed::ClosedLog& closed_log() { return closed_log_; }
+  absl::Time WallNow() { return clock_.WallNow(); }
 
  private:
-  struct Failure {
-    size_t index;
-    uint64_t id;
-    absl::Status status;
-  };
-  void Fail(size_t index, uint64_t id, const absl::Status& status);
+  // The answer for an id that names nothing.
+  static grpc::Status Unknown(const Caller& caller, uint64_t id, api::sessionResponse* response);
 
-  const Backend& backend_;
-  const Caller& caller_;
-  size_t count_ = 0;
-  Batch next_;
-  std::vector<Failure> failures_;
+  engine::Engine& engine_;
+  closed::ClosedLog& closed_log_;
+  RequestLog& request_log_;
+  base::Clock& clock_;
+  const LifPredicate lif_exists_;
+  std::atomic<bool> ready_ = false;
 };
 
-grpc::Status GetSession(const Backend& backend, const Caller& caller, const pb::sessionId& request,
-                        pb::sessionResponse& response);
-grpc::Status DeleteSession(const Backend& backend, const Caller& caller,
-                           const pb::sessionId& request, pb::sessionResponse& response);
-grpc::Status GetAllSessions(const Backend& backend, const Caller& caller,
-                            const pb::sessionRequestArgs& request, pb::sessionResponses& response);
+grpc::Status ToGrpcStatus(const absl::Status& status);
 
-// How many records one getClosedSessions call delivers at most.
-size_t ClosedLimit(const pb::sessionRequestArgs& request);
-
-grpc::Status NotReady();
+// How many records one getClosedSessions call delivers at most (when it does not follow).
+size_t ClosedLimit(const api::sessionRequestArgs& request);
 
 }  // namespace offload::server

@@ -1,9 +1,15 @@
 #include "server/server.h"
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
 
+#include <thread>
+#include <utility>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/session_table_v1.h"
@@ -11,16 +17,17 @@
 namespace offload::server {
 
 struct Server::Listener {
-  Listener(const Backend& backend, const Caller& caller) : v1(backend, caller) {}
+  Listener(const Shared& shared, const Caller& caller) : v1(shared, caller) {}
   SessionTableV1 v1;
   std::unique_ptr<grpc::Server> server;
 };
 
-Server::Server(ServerOptions options, engine::Engine& engine, closed::ClosedLog& closed,
-               RequestLog& log, LifPredicate has_lif)
-    : options_(std::move(options)),
-      workers_(options_.workers),
-      backend_{engine, closed, log, std::move(has_lif), workers_, ready_} {}
+Server::Server(const ServerOptions& options, engine::Engine& engine, closed::ClosedLog& closed_log,
+               RequestLog& request_log, base::Clock& clock, LifPredicate lif_exists)
+    : options_(options),
+      handlers_(engine, closed_log, request_log, clock, std::move(lif_exists)),
+      programmers_(options.workers),
+      readers_(options.workers) {}
 
 Server::~Server() { Stop(absl::ZeroDuration()); }
 
@@ -28,41 +35,62 @@ absl::Status Server::Start() {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   for (const ListenerOptions& options : options_.listeners) {
-    auto listener = std::make_unique<Listener>(backend_, options.caller);
-    grpc::ServerBuilder builder;
-    int port = 0;
-    // Without it a second daemon would share the port and take half of the connections.
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-    builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port);
-    builder.RegisterService(&listener->v1);
-    listener->server = builder.BuildAndStart();
-    const bool unix_socket = options.address.rfind("unix:", 0) == 0;
-    if (listener->server == nullptr || (port == 0 && !unix_socket)) {
-      return absl::UnavailableError(absl::StrCat("cannot listen on ", options.address));
+    if (absl::Status status = Listen(options); !status.ok()) {
+      Stop(absl::ZeroDuration());
+      return status;
     }
-    listeners_.push_back(std::move(listener));
-    ports_.push_back(unix_socket ? 0 : port);
   }
-  SetReady(false);
+  return absl::OkStatus();
+}
+
+absl::Status Server::Listen(const ListenerOptions& options) {
+  auto listener = std::make_unique<Listener>(Shared{.handlers = handlers_,
+                                                    .programmers = programmers_,
+                                                    .readers = readers_,
+                                                    .followers = followers_},
+                                             Caller{options.owner, options.profile});
+  grpc::ServerBuilder builder;
+  int port = 0;
+  // With SO_REUSEPORT, gRPC's default, a second daemon would get half of the connections.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&listener->v1);
+  listener->server = builder.BuildAndStart();
+  if (listener->server == nullptr) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", options.address));
+  }
+  listeners_.push_back(std::move(listener));
+  ports_.push_back(absl::StartsWith(options.address, "unix:") ? 0 : port);
+  SetServing(false);
   return absl::OkStatus();
 }
 
 void Server::SetReady(bool ready) {
-  ready_.store(ready);
+  handlers_.SetReady(ready);
+  SetServing(ready);
+}
+
+void Server::SetServing(bool serving) {
   for (const auto& listener : listeners_) {
     grpc::HealthCheckServiceInterface* health = listener->server->GetHealthCheckService();
-    health->SetServingStatus("", ready);
-    health->SetServingStatus(pb::SessionTable::service_full_name(), ready);
+    health->SetServingStatus("", serving);
+    health->SetServingStatus(api::SessionTable::service_full_name(), serving);
   }
 }
 
 void Server::Stop(absl::Duration deadline) {
-  for (const auto& listener : listeners_)
-    listener->server->GetHealthCheckService()->SetServingStatus(false);
+  SetServing(false);
+  followers_.EndAll();
   const auto until = absl::ToChronoTime(absl::Now() + deadline);
-  for (const auto& listener : listeners_) listener->server->Shutdown(until);
-  for (const auto& listener : listeners_) listener->server->Wait();
+  std::vector<std::thread> shutdowns;  // at once: else the last ones would go on taking calls
+  for (const auto& listener : listeners_) {
+    shutdowns.emplace_back([&listener, until] { listener->server->Shutdown(until); });
+  }
+  for (std::thread& shutdown : shutdowns) shutdown.join();
   listeners_.clear();
+  ports_.clear();
+  programmers_.Stop();
+  readers_.Stop();
 }
 
 }  // namespace offload::server

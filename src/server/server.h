@@ -1,60 +1,78 @@
-// The gRPC side of the daemon: listeners, health, reflection, and the services over one backend.
+// The gRPC side of the daemon: listeners, health, reflection, and the API's services on each.
 //
-// Order of calls: Start (listens at once, not ready), SetReady when the datapath is, Stop. All from
-// one thread.
+// Order of calls: Start (listens at once, not ready), SetReady when the datapath is, Stop. From one
+// thread.
 #pragma once
 
-#include <atomic>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "closed/closed_log.h"
 #include "engine/engine.h"
+#include "server/follower_set.h"
 #include "server/handlers.h"
 #include "server/profile.h"
 #include "server/request_log.h"
+#include "server/translate.h"
+#include "server/worker_pool.h"
+#include "session/types.h"
 
 namespace offload::server {
 
 struct ListenerOptions {
   std::string address;  // "127.0.0.1:3443", "[::]:3443" or "unix:/path"; port 0 = any free one
-  Caller caller;
+  session::OwnerId owner = 0;  // whose sessions those are that come in here
+  ApiProfile profile;
 };
 
 struct ServerOptions {
   std::vector<ListenerOptions> listeners;
-  size_t workers = 4;  // threads for calls that wait for the datapath
+  // Threads that wait for the datapath: so many for addSession and as many for all else.
+  size_t workers = 4;
 };
 
 class Server {
  public:
   // The references must outlive the server.
-  Server(ServerOptions options, engine::Engine& engine, closed::ClosedLog& closed, RequestLog& log,
-         LifPredicate has_lif);
+  Server(const ServerOptions& options, engine::Engine& engine, closed::ClosedLog& closed_log,
+         RequestLog& request_log, base::Clock& clock, LifPredicate lif_exists);
+  // Stops without a delay.
   ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
 
-  // Listens on all addresses; health says NOT_SERVING. UNAVAILABLE names the address that failed.
+  // Listens on all addresses or on none. UNAVAILABLE: "cannot listen on ADDRESS"; the server is
+  // stopped then and of no further use.
   absl::Status Start();
 
-  // The port of each listener, in order; 0 for a unix socket.
+  // The port of each listener, in order; 0 for a unix socket. Empty before Start.
   const std::vector<int>& ports() const { return ports_; }
 
-  // From now on requests are answered from the datapath, and health says so.
+  // Not ready, as after Start: health says NOT_SERVING, addSession answers each request with
+  // _SESSION_TABLE_UNAVAILABLE, the other calls fail UNAVAILABLE.
   void SetReady(bool ready);
 
-  // Says NOT_SERVING, takes no new calls, gives those under way until `deadline`, then cancels
-  // them.
+  // Health says NOT_SERVING, no new calls are taken, following streams end. Calls under way have
+  // until `deadline`, then they are cancelled; one that waits for the datapath is waited for.
+  // After it no thread of the server runs. May be called again.
   void Stop(absl::Duration deadline);
 
  private:
   struct Listener;
+
+  absl::Status Listen(const ListenerOptions& options);
+  void SetServing(bool serving);
+
   const ServerOptions options_;
-  std::atomic<bool> ready_{false};
-  WorkerPool workers_;
-  Backend backend_;
+  Handlers handlers_;
+  FollowerSet followers_;
+  WorkerPool programmers_;
+  WorkerPool readers_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<int> ports_;
 };

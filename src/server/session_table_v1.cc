@@ -1,62 +1,47 @@
 #include "server/session_table_v1.h"
 
-#include "server/reactors.h"
+#include "server/add_stream.h"
+#include "server/closed_stream.h"
 
 namespace offload::server {
-namespace {
-
-// A stream that ends at once with a status.
-class RefusedStream final : public grpc::ServerWriteReactor<pb::sessionResponse> {
- public:
-  explicit RefusedStream(const grpc::Status& status) { Finish(status); }
-  void OnDone() override { delete this; }
-};
-
-}  // namespace
 
 template <typename Request, typename Response>
-grpc::ServerUnaryReactor* SessionTableV1::OnWorker(
-    grpc::CallbackServerContext* context,
-    grpc::Status (*handler)(const Backend&, const Caller&, const Request&, Response&),
-    const Request* request, Response* response) {
+grpc::ServerUnaryReactor* SessionTableV1::OnWorker(grpc::CallbackServerContext* context,
+                                                   Handler<Request, Response> handler,
+                                                   const Request* request, Response* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  if (!backend_.ready.load()) {
-    reactor->Finish(NotReady());
-    return reactor;
-  }
-  backend_.workers.Submit([this, handler, request, response, reactor] {
-    reactor->Finish(handler(backend_, caller_, *request, *response));
+  shared_.readers.Submit([this, handler, request, response, reactor] {
+    reactor->Finish((shared_.handlers.*handler)(caller_, *request, response));
   });
   return reactor;
 }
 
-grpc::ServerReadReactor<pb::sessionRequest>* SessionTableV1::addSession(
-    grpc::CallbackServerContext* /*context*/, pb::addSessionResponse* response) {
-  return new AddReactor(backend_, caller_, response);
+grpc::ServerReadReactor<api::sessionRequest>* SessionTableV1::addSession(
+    grpc::CallbackServerContext* /*context*/, api::addSessionResponse* response) {
+  return new AddStream(shared_.handlers, shared_.programmers, caller_, response);
 }
 
 grpc::ServerUnaryReactor* SessionTableV1::getSession(grpc::CallbackServerContext* context,
-                                                     const pb::sessionId* request,
-                                                     pb::sessionResponse* response) {
-  return OnWorker(context, &GetSession, request, response);
+                                                     const api::sessionId* request,
+                                                     api::sessionResponse* response) {
+  return OnWorker(context, &Handlers::Get, request, response);
 }
 
 grpc::ServerUnaryReactor* SessionTableV1::deleteSession(grpc::CallbackServerContext* context,
-                                                        const pb::sessionId* request,
-                                                        pb::sessionResponse* response) {
-  return OnWorker(context, &DeleteSession, request, response);
+                                                        const api::sessionId* request,
+                                                        api::sessionResponse* response) {
+  return OnWorker(context, &Handlers::Delete, request, response);
 }
 
 grpc::ServerUnaryReactor* SessionTableV1::getAllSessions(grpc::CallbackServerContext* context,
-                                                         const pb::sessionRequestArgs* request,
-                                                         pb::sessionResponses* response) {
-  return OnWorker(context, &GetAllSessions, request, response);
+                                                         const api::sessionRequestArgs* request,
+                                                         api::sessionResponses* response) {
+  return OnWorker(context, &Handlers::GetAll, request, response);
 }
 
-grpc::ServerWriteReactor<pb::sessionResponse>* SessionTableV1::getClosedSessions(
-    grpc::CallbackServerContext* /*context*/, const pb::sessionRequestArgs* request) {
-  if (!backend_.ready.load()) return new RefusedStream(NotReady());
-  return new ClosedReactor(backend_, caller_, *request);
+grpc::ServerWriteReactor<api::sessionResponse>* SessionTableV1::getClosedSessions(
+    grpc::CallbackServerContext* /*context*/, const api::sessionRequestArgs* request) {
+  return new ClosedStream(shared_.handlers, shared_.readers, shared_.followers, caller_, *request);
 }
 
 }  // namespace offload::server

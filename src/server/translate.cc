@@ -62,9 +62,9 @@ absl::Status CheckSupported(const api::sessionRequest& request) {
   if (absl::Status status = CheckKnownFields(action, "action"); !status.ok()) return status;
   if (action.actiontype() != api::_DROP && action.actiontype() != api::_FORWARD) {
     const std::string& name = api::ACTION_TYPE_Name(action.actiontype());
-    return Unsupported("actionType", absl::StrCat(name.empty() ? absl::StrCat(action.actiontype())
-                                                               : name,
-                                                  " is not supported"));
+    return Unsupported(
+        "actionType",
+        absl::StrCat(name.empty() ? absl::StrCat(action.actiontype()) : name, " is not supported"));
   }
   if (request.encaptype() != api::_NO_ENCAP) {
     return Unsupported("encapType", absl::StrCat(request.encaptype(), " is not supported"));
@@ -190,8 +190,7 @@ absl::Status FillVlans(const api::sessionRequest& request, std::array<uint32_t, 
 absl::Status FillLifs(const api::sessionRequest& request, const LifPredicate& lif_exists,
                       SessionSpec* spec) {
   std::array<uint32_t, 2> vlans = {};
-  if (absl::Status status =
-          FillLif(request.inlif(), "inLif", lif_exists, &spec->in_lif, &vlans[0]);
+  if (absl::Status status = FillLif(request.inlif(), "inLif", lif_exists, &spec->in_lif, &vlans[0]);
       !status.ok()) {
     return status;
   }
