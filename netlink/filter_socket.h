@@ -6,8 +6,8 @@
 // kernel dropped replies (ENOBUFS) or the fence was lost, the requests without an answer get
 // UNKNOWN: the caller reads back before repeating.
 //
-// Errors: the kernel's errno as an absl::Status by ErrnoToStatus (netlink/kernel_error.h), message = what
-// the extended ack said (or strerror), the number as payload, see ErrnoOf.
+// Errors: the kernel's errno as an absl::Status by ErrnoToStatus (netlink/kernel_error.h), message
+// = what the extended ack said (or strerror), the number as payload, see ErrnoOf.
 //
 // Threads: one socket per thread; not thread-safe.
 #pragma once

@@ -140,6 +140,24 @@ absl::StatusOr<MessageView> TakeMessage(absl::Span<const uint8_t>& datagram) {
   return view;
 }
 
+namespace {
+
+// The text of the extended ack's attributes; `status` is the reader's.
+std::string ReadExtendedAck(absl::Span<const uint8_t> attributes, absl::Status& status) {
+  std::string text;
+  std::string place;
+  AttributeReader reader(attributes, status);
+  while (reader.Next()) {
+    if (reader.type() == NLMSGERR_ATTR_MSG) text = reader.String();
+    if (reader.type() == NLMSGERR_ATTR_OFFS) {
+      place = absl::StrCat(" (at byte ", reader.U32(), " of the request)");
+    }
+  }
+  return text.empty() ? text : text + place;
+}
+
+}  // namespace
+
 absl::StatusOr<ErrorMessage> DecodeError(const MessageView& message) {
   struct nlmsgerr error;
   if (message.payload.size() < sizeof(error)) {
@@ -150,21 +168,32 @@ absl::StatusOr<ErrorMessage> DecodeError(const MessageView& message) {
   if (message.header.nlmsg_flags & NLM_F_ACK_TLVS) {
     // Extended-ack attributes follow the request's copy: header alone with CAP_ACK, all of it
     // without.
-    size_t offset = sizeof(error);
-    if (error.error != 0 && !(message.header.nlmsg_flags & NLM_F_CAPPED)) {
-      offset += MNL_ALIGN(error.msg.nlmsg_len) - sizeof(error.msg);
-    }
-    if (error.msg.nlmsg_len < sizeof(error.msg) || offset > message.payload.size()) {
+    const bool whole = error.error != 0 && !(message.header.nlmsg_flags & NLM_F_CAPPED);
+    const size_t copied = whole ? size_t{error.msg.nlmsg_len} : sizeof(error.msg);
+    const size_t offset = sizeof(error.error) + MNL_ALIGN(copied);
+    if (copied < sizeof(error.msg) || offset > message.payload.size()) {
       return absl::InvalidArgumentError("NLMSG_ERROR cut inside the request's copy");
     }
     absl::Status status;
-    AttributeReader reader(message.payload.subspan(offset), status);
-    while (reader.Next()) {
-      if (reader.type() == NLMSGERR_ATTR_MSG) text = reader.String();
-    }
+    text = ReadExtendedAck(message.payload.subspan(offset), status);
     if (!status.ok()) return status;
   }
   return ErrorMessage{.status = ErrnoToStatus(error.error, text), .sequence = error.msg.nlmsg_seq};
+}
+
+absl::StatusOr<ErrorMessage> DecodeDone(const MessageView& message) {
+  int32_t error = 0;
+  if (message.payload.size() < sizeof(error)) {
+    return absl::InvalidArgumentError("NLMSG_DONE cut inside its errno");
+  }
+  std::memcpy(&error, message.payload.data(), sizeof(error));
+  std::string text;
+  if (message.header.nlmsg_flags & NLM_F_ACK_TLVS) {
+    absl::Status status;
+    text = ReadExtendedAck(message.payload.subspan(sizeof(error)), status);
+    if (!status.ok()) return status;
+  }
+  return ErrorMessage{.status = ErrnoToStatus(error, text), .sequence = message.header.nlmsg_seq};
 }
 
 }  // namespace offload::netlink

@@ -127,12 +127,16 @@ struct MessageView {
 // or more than there is). REQUIRES: datagram not empty.
 absl::StatusOr<MessageView> TakeMessage(absl::Span<const uint8_t>& datagram);
 
-// The content of NLMSG_ERROR: the status (OK for an ACK) with the extended ack's text.
-// INVALID_ARGUMENT as the outer status when the message is malformed.
+// How the kernel says that something went: OK for an ACK, else its errno with the extended ack's
+// text and, where it names an attribute, " (at byte N of the request)".
 struct ErrorMessage {
   absl::Status status;
   uint32_t sequence = 0;  // of the request
 };
+// The content of NLMSG_ERROR. INVALID_ARGUMENT as the outer status when the message is malformed.
 absl::StatusOr<ErrorMessage> DecodeError(const MessageView& message);
+
+// The content of NLMSG_DONE, which ends a dump. INVALID_ARGUMENT as above.
+absl::StatusOr<ErrorMessage> DecodeDone(const MessageView& message);
 
 }  // namespace offload::netlink

@@ -2,6 +2,8 @@
 
 #include <linux/rtnetlink.h>
 
+#include <utility>
+
 #include "netlink/flower_codec.h"
 #include "netlink/message.h"
 
@@ -69,6 +71,48 @@ void Transaction::Finish(absl::Span<FilterReply> replies) {
     }
     replies[i] = std::move(reply);
   }
+}
+
+FilterDump::FilterDump(uint32_t sequence, uint32_t port_id,
+                       std::function<void(const FlowerFilter&)> visit)
+    : sequence_(sequence), port_id_(port_id), visit_(std::move(visit)) {}
+
+void FilterDump::Receive(absl::Span<const uint8_t> datagram) {
+  while (!done_ && !datagram.empty()) {
+    const auto message = TakeMessage(datagram);
+    if (!message.ok()) return Finish(message.status());
+    Handle(*message);
+  }
+}
+
+void FilterDump::Handle(const MessageView& message) {
+  if (message.header.nlmsg_seq != sequence_ || message.header.nlmsg_pid != port_id_) return;
+  if (message.header.nlmsg_flags & NLM_F_DUMP_INTR) inconsistent_ = true;
+  switch (message.header.nlmsg_type) {
+    case NLMSG_DONE:
+    case NLMSG_ERROR: {
+      const bool done = message.header.nlmsg_type == NLMSG_DONE;
+      const auto end = done ? DecodeDone(message) : DecodeError(message);
+      return Finish(end.ok() ? end->status : end.status());
+    }
+    case RTM_NEWTFILTER: {
+      const auto filter = DecodeFilter(message);
+      if (!filter.ok()) return Finish(filter.status());
+      return visit_(*filter);
+    }
+    default:
+      return;
+  }
+}
+
+void FilterDump::Finish(absl::Status status) {
+  status_ = std::move(status);
+  done_ = true;
+}
+
+absl::Status FilterDump::status() const {
+  if (status_.ok() && inconsistent_) return absl::AbortedError("filters changed during the dump");
+  return status_;
 }
 
 }  // namespace offload::netlink

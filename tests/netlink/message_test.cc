@@ -196,5 +196,52 @@ TEST(DecodeError, TextOfAnExtendedAckAfterTheWholeRequestAndAfterItsHeader) {
   }
 }
 
+TEST(DecodeError, SaysWhereInTheRequestTheKernelStoppedReading) {
+  Bytes message = {60,   0,           0,
+                   0,    NLMSG_ERROR, 0,
+                   0,    3,           0,
+                   0,    0,           0,
+                   0,    0,           0,
+                   0,  // nlmsghdr
+                   0xEA, 0xFF,        0xFF,
+                   0xFF,  // -EINVAL
+                   40,   0,           0,
+                   0,    44,          0,
+                   5,    0,           9,
+                   0,    0,           0,
+                   0,    0,           0,
+                   0,  // request
+                   8,    0,           NLMSGERR_ATTR_OFFS,
+                   0,    36,          0,
+                   0,    0,  //
+                   13,   0,           NLMSGERR_ATTR_MSG,
+                   0,    'b',         'a',
+                   'd',  ' ',         'k',
+                   'i',  'n',         'd',
+                   0,    0,           0,
+                   0};
+  const auto error = DecodeError(View(message));
+  ASSERT_TRUE(error.ok()) << error.status();
+  EXPECT_EQ(error->status.message(), "bad kind (at byte 36 of the request)");
+  EXPECT_EQ(error->sequence, 9u);
+  message[20] = 8;  // a request shorter than its header, in a message that says it holds it all
+  message[7] = 2;
+  EXPECT_FALSE(DecodeError(View(message)).ok());
+}
+
+TEST(DecodeDone, HasTheErrnoOfTheDump) {
+  for (const Bytes& message : Golden("dump_terse.reply")) {
+    if (View(message).header.nlmsg_type != NLMSG_DONE) continue;
+    ASSERT_TRUE(DecodeDone(View(message)).ok());
+    EXPECT_TRUE(DecodeDone(View(message))->status.ok());
+  }
+  const Bytes failed = {20,   0,    0,    0,   NLMSG_DONE, 0, 2, 0,
+                        1,    0,    0,    0,   0,          0, 0, 0,  // nlmsghdr
+                        0xEA, 0xFF, 0xFF, 0xFF};
+  EXPECT_EQ(ErrnoOf(DecodeDone(View(failed))->status), EINVAL);
+  const Bytes cut = {18, 0, 0, 0, NLMSG_DONE, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xEA, 0xFF};
+  EXPECT_FALSE(DecodeDone(View(cut)).ok());
+}
+
 }  // namespace
 }  // namespace offload::netlink

@@ -154,5 +154,84 @@ TEST(Transaction, EmptyIsDone) {
   EXPECT_TRUE(transaction.done());
 }
 
+// A message of a captured dump, as if asked for with sequence number 1.
+Bytes OfDump(Bytes message, uint16_t more_flags = 0) {
+  const uint32_t sequence = 1;
+  const uint16_t flags = NLM_F_MULTI | more_flags;
+  std::memcpy(&message[6], &flags, 2);
+  std::memcpy(&message[8], &sequence, 4);
+  std::memcpy(&message[12], &kPort, 4);
+  return message;
+}
+
+Bytes Done(int32_t error) {
+  Bytes message(20);
+  message[0] = 20;
+  message[4] = NLMSG_DONE;
+  std::memcpy(&message[16], &error, 4);
+  return OfDump(message);
+}
+
+std::vector<Bytes> CapturedDump() {
+  std::vector<Bytes> messages;
+  for (const Bytes& message : Golden("dump_full.reply")) {
+    if (View(message).header.nlmsg_type == RTM_NEWTFILTER) messages.push_back(OfDump(message));
+  }
+  return messages;
+}
+
+TEST(FilterDump, VisitsEachFilterOfItsOwnUntilDone) {
+  size_t visited = 0;
+  FilterDump dump(1, kPort, [&](const FlowerFilter&) { ++visited; });
+  const auto messages = CapturedDump();
+  for (const Bytes& message : messages) dump.Receive(message);
+  Bytes others = messages[0];
+  others[8] = 2;  // another sequence number
+  dump.Receive(others);
+  EXPECT_FALSE(dump.done());
+  dump.Receive(Done(0));
+  EXPECT_TRUE(dump.done());
+  EXPECT_TRUE(dump.status().ok()) << dump.status();
+  EXPECT_EQ(visited, messages.size());
+}
+
+TEST(FilterDump, TheErrnoOfDoneAndOfAnErrorIsItsStatus) {
+  for (const Bytes& end : {Done(-EOPNOTSUPP), Ack(1, EOPNOTSUPP)}) {
+    FilterDump dump(1, kPort, [](const FlowerFilter&) { ADD_FAILURE(); });
+    dump.Receive(end);
+    ASSERT_TRUE(dump.done());
+    EXPECT_EQ(ErrnoOf(dump.status()), EOPNOTSUPP);
+  }
+}
+
+TEST(FilterDump, IsReadToItsEndAndAbortedWhenTheKernelSaysInterrupted) {
+  size_t visited = 0;
+  FilterDump dump(1, kPort, [&](const FlowerFilter&) { ++visited; });
+  const auto messages = CapturedDump();
+  dump.Receive(OfDump(messages[0], NLM_F_DUMP_INTR));
+  dump.Receive(messages[1]);
+  EXPECT_FALSE(dump.done());
+  dump.Receive(Done(0));
+  ASSERT_TRUE(dump.done());
+  EXPECT_EQ(visited, 2u);
+  EXPECT_EQ(dump.status().code(), absl::StatusCode::kAborted);
+}
+
+TEST(FilterDump, IsAbortedAfterAnOverrun) {
+  FilterDump dump(1, kPort, [](const FlowerFilter&) {});
+  dump.Overrun();
+  dump.Receive(Done(0));
+  EXPECT_EQ(dump.status().code(), absl::StatusCode::kAborted);
+}
+
+TEST(FilterDump, EndsAtAMalformedMessage) {
+  FilterDump dump(1, kPort, [](const FlowerFilter&) {});
+  Bytes cut = CapturedDump()[1];
+  cut.resize(cut.size() - 4);
+  dump.Receive(cut);
+  ASSERT_TRUE(dump.done());
+  EXPECT_EQ(dump.status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace offload::netlink
