@@ -52,7 +52,7 @@ using Ipv6Bytes = std::array<uint8_t, 16>;
 
 // What the filter matches; absent members are wildcards. The encoder refuses (INVALID_ARGUMENT)
 // what flower would silently ignore: ports without ip_proto, IP keys without eth_type, both IP
-// versions.
+// versions, an empty mask, bits outside a mask or that flower does not know.
 struct FlowerKey {
   // Ethertype of the IP header: 0x0800 or 0x86DD, also for VLAN filters (where it goes to
   // TCA_FLOWER_KEY_VLAN_ETH_TYPE and 0x8100 to TCA_FLOWER_KEY_ETH_TYPE). A decoded VLAN filter has
@@ -67,6 +67,9 @@ struct FlowerKey {
   std::optional<Masked<uint16_t>> tcp_flags;           // 12 bits; "no SYN, FIN, RST" = {0, 0x7}
   // TCA_FLOWER_KEY_FLAGS; bit 0 TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT; "nofrag" = {0, 1}
   std::optional<Masked<uint32_t>> flags;
+  // Decoded only: the filter matches on something that has no member here, so it is narrower than
+  // this key says.
+  bool other_keys = false;
   friend bool operator==(const FlowerKey&, const FlowerKey&) = default;
 };
 

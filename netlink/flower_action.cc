@@ -4,6 +4,10 @@
 #include <linux/tc_act/tc_gact.h>
 #include <linux/tc_act/tc_mirred.h>
 
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
 #include "netlink/flower_codec.h"
 
 namespace offload::netlink {
@@ -11,20 +15,36 @@ namespace {
 
 constexpr char kMirred[] = "mirred";
 constexpr char kGact[] = "gact";
+constexpr absl::Duration kTick = absl::Milliseconds(10);
 // struct tcf_t before firstuse was added (Linux 4.6 and older): install, lastuse, expires.
 constexpr size_t kShortestTimes = 24;
-// struct tc_stats: gnet_stats_basic is 12 bytes and padded to 16 by some kernels.
+// struct gnet_stats_basic: 12 bytes where the ABI does not pad it to 16.
 constexpr size_t kBasicBytes = 12;
 
-struct NoPercpuFlag {
-  struct nla_bitfield32 bits = {TCA_ACT_FLAGS_NO_PERCPU_STATS, TCA_ACT_FLAGS_NO_PERCPU_STATS};
+constexpr struct nla_bitfield32 kNoPercpuStats = {TCA_ACT_FLAGS_NO_PERCPU_STATS,
+                                                  TCA_ACT_FLAGS_NO_PERCPU_STATS};
+
+// How a mode looks on the wire; another verdict with the same eaction is not ours.
+struct MirredForm {
+  Mirred::Mode mode;
+  int eaction;
+  int verdict;
+};
+constexpr MirredForm kMirredForms[] = {
+    {Mirred::Mode::kRedirect, TCA_EGRESS_REDIR, TC_ACT_STOLEN},
+    {Mirred::Mode::kMirror, TCA_EGRESS_MIRROR, TC_ACT_PIPE},
 };
 
 void PutMirred(MessageBuilder& builder, const Mirred& mirred) {
-  const bool redirect = mirred.mode == Mirred::Mode::kRedirect;
+  if (mirred.ifindex == 0) {
+    return builder.Fail(absl::InvalidArgumentError("action mirred: ifindex 0"));
+  }
   struct tc_mirred parameters = {};
-  parameters.action = redirect ? TC_ACT_STOLEN : TC_ACT_PIPE;
-  parameters.eaction = redirect ? TCA_EGRESS_REDIR : TCA_EGRESS_MIRROR;
+  for (const MirredForm& form : kMirredForms) {
+    if (form.mode != mirred.mode) continue;
+    parameters.eaction = form.eaction;
+    parameters.action = form.verdict;
+  }
   parameters.ifindex = mirred.ifindex;
   builder.PutString(TCA_ACT_KIND, kMirred);
   MessageBuilder::Nest options(builder, TCA_ACT_OPTIONS);
@@ -51,17 +71,18 @@ void PutAction(MessageBuilder& builder, const FilterAction& action) {
     return builder.Fail(absl::InvalidArgumentError("action cookie: above 16 bytes"));
   }
   if (!action.cookie.empty()) builder.PutBytes(TCA_ACT_COOKIE, action.cookie);
-  if (action.no_percpu_stats) {
-    const NoPercpuFlag flag;
-    builder.Put(TCA_ACT_FLAGS, &flag.bits, sizeof(flag.bits));
-  }
+  if (action.no_percpu_stats) builder.Put(TCA_ACT_FLAGS, &kNoPercpuStats, sizeof(kNoPercpuStats));
+}
+
+// From USER_HZ ticks ago (tcf_tm_dump).
+absl::Duration AgeOf(uint64_t ticks) {
+  constexpr uint64_t kMost = std::numeric_limits<int64_t>::max();
+  return kTick * static_cast<int64_t>(std::min(ticks, kMost));
 }
 
 ActionTimes ReadTimes(AttributeReader& reader) {
-  // USER_HZ ticks ago (tcf_tm_dump).
   const auto ticks = reader.StructAtLeast<struct tcf_t>(kShortestTimes);
-  return {.install = absl::Milliseconds(10 * ticks.install),
-          .last_use = absl::Milliseconds(10 * ticks.lastuse)};
+  return {.install = AgeOf(ticks.install), .last_use = AgeOf(ticks.lastuse)};
 }
 
 // PKT64 follows the counter that overflowed 32 bits, so the order matters.
@@ -96,19 +117,24 @@ void ReadMirredOptions(AttributeReader options, FilterAction& action) {
     if (options.type() == TCA_MIRRED_TM) action.times = ReadTimes(options);
     if (options.type() != TCA_MIRRED_PARMS) continue;
     const auto parameters = options.Struct<struct tc_mirred>();
-    if (parameters.eaction != TCA_EGRESS_REDIR && parameters.eaction != TCA_EGRESS_MIRROR) continue;
-    const bool redirect = parameters.eaction == TCA_EGRESS_REDIR;
-    action.what = Mirred{.mode = redirect ? Mirred::Mode::kRedirect : Mirred::Mode::kMirror,
-                         .ifindex = parameters.ifindex};
+    for (const MirredForm& form : kMirredForms) {
+      if (form.eaction == parameters.eaction && form.verdict == parameters.action) {
+        action.what = Mirred{.mode = form.mode, .ifindex = parameters.ifindex};
+      }
+    }
   }
 }
 
 void ReadGactOptions(AttributeReader options, FilterAction& action) {
+  bool drop = false, random = false;
   while (options.Next()) {
     if (options.type() == TCA_GACT_TM) action.times = ReadTimes(options);
-    if (options.type() != TCA_GACT_PARMS) continue;
-    if (options.Struct<struct tc_gact>().action == TC_ACT_SHOT) action.what = GactDrop{};
+    if (options.type() == TCA_GACT_PROB) random = true;
+    if (options.type() == TCA_GACT_PARMS) {
+      drop = options.Struct<struct tc_gact>().action == TC_ACT_SHOT;
+    }
   }
+  if (drop && !random) action.what = GactDrop{};
 }
 
 FilterAction ReadAction(AttributeReader reader) {
@@ -128,6 +154,7 @@ FilterAction ReadAction(AttributeReader reader) {
         action.stats = ReadStats(reader.Nested());
         break;
       case TCA_ACT_COOKIE:
+        if (reader.payload().size() > kMaxCookie) reader.Fail("cookie above 16 bytes");
         action.cookie.assign(reader.payload().begin(), reader.payload().end());
         break;
       case TCA_ACT_FLAGS:
@@ -147,6 +174,10 @@ FilterAction ReadAction(AttributeReader reader) {
 }  // namespace
 
 void PutActions(MessageBuilder& builder, const std::vector<FilterAction>& actions) {
+  if (actions.size() > TCA_ACT_MAX_PRIO) {
+    return builder.Fail(absl::InvalidArgumentError(
+        absl::StrCat("actions: ", actions.size(), ", above ", TCA_ACT_MAX_PRIO)));
+  }
   MessageBuilder::Nest list(builder, TCA_FLOWER_ACT);
   uint16_t index = 0;
   for (const FilterAction& action : actions) {

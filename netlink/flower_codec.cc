@@ -14,6 +14,7 @@ namespace {
 constexpr char kFlower[] = "flower";
 constexpr uint16_t kRequestFlags = NLM_F_REQUEST;
 constexpr uint16_t kAddFlags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL;
+constexpr uint32_t kRequestedFlags = kSkipHw | kSkipSw | kVerbose;
 constexpr uint32_t kMagicBlock = TCM_IFINDEX_MAGIC_BLOCK;
 
 uint32_t Info(uint16_t priority, uint16_t protocol) {
@@ -34,7 +35,6 @@ FilterId IdOf(const struct tcmsg& header) {
   FilterId id;
   if (static_cast<uint32_t>(header.tcm_ifindex) == kMagicBlock) {
     id.at.block = header.tcm_parent;  // shares its place with tcm_block_index
-    id.at.parent = 0;
   } else {
     id.at.ifindex = static_cast<uint32_t>(header.tcm_ifindex);
     id.at.parent = header.tcm_parent;
@@ -62,6 +62,20 @@ uint16_t FlagsOf(const FilterRequest& request) {
   return request.echo ? flags | NLM_F_ECHO : flags;
 }
 
+// What no request may say. A delete of priority 0 would take the whole chain with it, filters of
+// others included, and an add of it would leave the choice to the kernel.
+absl::Status CheckRequest(const FilterRequest& request) {
+  const FlowerFilter& filter = request.filter;
+  if (filter.id.priority == 0) return absl::InvalidArgumentError("priority: missing");
+  if (request.op != FilterRequest::Op::kAdd) return absl::OkStatus();
+  if (filter.kind != kFlower) return absl::InvalidArgumentError("kind: not flower");
+  if (filter.id.protocol == 0) return absl::InvalidArgumentError("protocol: missing");
+  if ((filter.flags & ~kRequestedFlags) != 0) {
+    return absl::InvalidArgumentError("flags: only the kernel says where a filter is");
+  }
+  return absl::OkStatus();
+}
+
 void ReadOptions(AttributeReader options, FlowerFilter& filter) {
   filter.key = ReadFlowerKey(options);
   while (options.Next()) {
@@ -86,6 +100,7 @@ void ReadOptions(AttributeReader options, FlowerFilter& filter) {
 absl::StatusOr<absl::Span<const uint8_t>> EncodeFilterRequest(const FilterRequest& request,
                                                               uint32_t sequence,
                                                               absl::Span<uint8_t> buffer) {
+  if (absl::Status status = CheckRequest(request); !status.ok()) return status;
   const FlowerFilter& filter = request.filter;
   const struct tcmsg header =
       Header(filter.id.at, filter.id.handle, Info(filter.id.priority, filter.id.protocol));
@@ -95,7 +110,6 @@ absl::StatusOr<absl::Span<const uint8_t>> EncodeFilterRequest(const FilterReques
   builder.PutString(TCA_KIND, filter.kind);
   if (filter.id.chain != 0) builder.PutU32(TCA_CHAIN, filter.id.chain);
   if (request.op == FilterRequest::Op::kAdd) {
-    if (filter.kind != kFlower) builder.Fail(absl::InvalidArgumentError("kind: not flower"));
     MessageBuilder::Nest options(builder, TCA_OPTIONS);
     PutFlowerKey(builder, filter.id, filter.key);
     PutActions(builder, filter.actions);
@@ -145,6 +159,9 @@ absl::StatusOr<FlowerFilter> DecodeFilter(const MessageView& message) {
       default:
         break;
     }
+  }
+  if (status.ok() && filter.kind.empty()) {
+    return absl::InvalidArgumentError("filter message without its kind");
   }
   filter.has_options = options.has_value();
   if (options && filter.kind == kFlower) ReadOptions(*options, filter);

@@ -17,13 +17,25 @@ constexpr uint16_t kMaxVlanId = 4095;
 constexpr uint8_t kMaxVlanPrio = 7;
 
 template <typename T>
+constexpr T AllOnes() {
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(~T{0});
+  } else {
+    T ones{};
+    for (auto& byte : ones) byte = 0xFF;
+    return ones;
+  }
+}
+
+template <typename T>
 struct Row {
   const char* name;
   uint16_t value_type;
   uint16_t mask_type;
   std::optional<Masked<T>> FlowerKey::*member;
-  // tc_flower always wants the mask of these; elsewhere an absent mask means all ones.
+  // flower insists on the mask of these; elsewhere an absent mask means all ones.
   bool mask_always = false;
+  T bits = AllOnes<T>();  // those that flower knows
 };
 
 constexpr Row<Ipv4Bytes> kIpv4Rows[] = {
@@ -38,14 +50,15 @@ constexpr Row<uint16_t> kTcpRows[] = {
     {"src_port", TCA_FLOWER_KEY_TCP_SRC, TCA_FLOWER_KEY_TCP_SRC_MASK, &FlowerKey::src_port},
     {"dst_port", TCA_FLOWER_KEY_TCP_DST, TCA_FLOWER_KEY_TCP_DST_MASK, &FlowerKey::dst_port},
     {"tcp_flags", TCA_FLOWER_KEY_TCP_FLAGS, TCA_FLOWER_KEY_TCP_FLAGS_MASK, &FlowerKey::tcp_flags,
-     true},
+     true, 0x0FFF},
 };
 constexpr Row<uint16_t> kUdpRows[] = {
     {"src_port", TCA_FLOWER_KEY_UDP_SRC, TCA_FLOWER_KEY_UDP_SRC_MASK, &FlowerKey::src_port},
     {"dst_port", TCA_FLOWER_KEY_UDP_DST, TCA_FLOWER_KEY_UDP_DST_MASK, &FlowerKey::dst_port},
 };
 constexpr Row<uint32_t> kFlagRows[] = {
-    {"flags", TCA_FLOWER_KEY_FLAGS, TCA_FLOWER_KEY_FLAGS_MASK, &FlowerKey::flags, true},
+    {"flags", TCA_FLOWER_KEY_FLAGS, TCA_FLOWER_KEY_FLAGS_MASK, &FlowerKey::flags, true,
+     TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT | TCA_FLOWER_KEY_FLAGS_FRAG_IS_FIRST},
 };
 
 void PutValue(MessageBuilder& b, uint16_t type, uint16_t v) { b.PutBe16(type, v); }
@@ -62,15 +75,23 @@ void GetValue(AttributeReader& r, std::array<uint8_t, N>& out) {
   out = r.Struct<std::array<uint8_t, N>>();
 }
 
-template <typename T>
-T AllOnes() {
-  if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(~T{0});
-  } else {
-    T ones;
-    ones.fill(0xFF);
-    return ones;
+// Whether `bits` has a bit that `allowed` has not.
+bool Exceeds(uint32_t bits, uint32_t allowed) { return (bits & ~allowed) != 0; }
+template <size_t N>
+bool Exceeds(const std::array<uint8_t, N>& bits, const std::array<uint8_t, N>& allowed) {
+  for (size_t i = 0; i < N; ++i) {
+    if (Exceeds(bits[i], allowed[i])) return true;
   }
+  return false;
+}
+
+// What flower would mask away without a word; empty when there is nothing.
+template <typename T>
+absl::string_view Ignored(const Masked<T>& field, T known_bits) {
+  if (field.mask == T{}) return "the mask is empty, leave the key out";
+  if (Exceeds(field.mask, known_bits)) return "bits that flower does not know";
+  if (Exceeds(field.value, field.mask)) return "bits outside the mask";
+  return "";
 }
 
 template <typename Rows>
@@ -78,6 +99,10 @@ void PutRows(MessageBuilder& builder, const Rows& rows, const FlowerKey& key) {
   for (const auto& row : rows) {
     const auto& field = key.*row.member;
     if (!field) continue;
+    if (const auto what = Ignored(*field, row.bits); !what.empty()) {
+      return builder.Fail(
+          absl::InvalidArgumentError(absl::StrCat("flower key ", row.name, ": ", what)));
+    }
     PutValue(builder, row.value_type, field->value);
     if (row.mask_always || field->mask != AllOnes<decltype(field->mask)>()) {
       PutValue(builder, row.mask_type, field->mask);
@@ -93,7 +118,7 @@ bool Uses(const Rows& rows, const FlowerKey& key) {
 
 // Reads the attribute under the cursor if a row has it. A mask before its value is fine.
 template <typename Rows>
-void GetRows(AttributeReader& reader, const Rows& rows, FlowerKey& key) {
+bool GetRows(AttributeReader& reader, const Rows& rows, FlowerKey& key) {
   for (const auto& row : rows) {
     if (reader.type() != row.value_type && reader.type() != row.mask_type) continue;
     auto& field = key.*row.member;
@@ -102,15 +127,27 @@ void GetRows(AttributeReader& reader, const Rows& rows, FlowerKey& key) {
       field->mask = AllOnes<decltype(field->mask)>();
     }
     GetValue(reader, reader.type() == row.value_type ? field->value : field->mask);
+    return true;
   }
+  return false;
+}
+
+// What stands beside the keys in TCA_OPTIONS.
+bool IsNoKey(uint16_t type) {
+  return type == TCA_FLOWER_CLASSID || type == TCA_FLOWER_ACT || type == TCA_FLOWER_FLAGS ||
+         type == TCA_FLOWER_IN_HW_COUNT;
 }
 
 // What flower would take and silently not match on, or refuse without a text (fl_set_key).
 std::string Contradiction(const FilterId& id, const FlowerKey& key) {
   const bool v4 = Uses(kIpv4Rows, key), v6 = Uses(kIpv6Rows, key), l4 = Uses(kTcpRows, key);
   const uint16_t eth = key.eth_type.value_or(0);
+  if (key.other_keys) return "other_keys: cannot be encoded";
   if (!key.eth_type && (v4 || v6 || l4 || key.ip_proto))
     return "eth_type: missing, IP keys are ignored";
+  if (key.ip_proto && eth != ETH_P_IP && eth != ETH_P_IPV6) {
+    return "ip_proto: eth_type is not IP, it is ignored";
+  }
   if (v4 && v6) return "ipv6_src, ipv6_dst: both IP versions";
   if (v4 && eth != ETH_P_IP) return "eth_type: not IPv4";
   if (v6 && eth != ETH_P_IPV6) return "eth_type: not IPv6";
@@ -175,11 +212,11 @@ FlowerKey ReadFlowerKey(AttributeReader options) {
         key.ip_proto = options.U8();
         break;
       default:
-        GetRows(options, kIpv4Rows, key);
-        GetRows(options, kIpv6Rows, key);
-        GetRows(options, kTcpRows, key);
-        GetRows(options, kUdpRows, key);
-        GetRows(options, kFlagRows, key);
+        if (!IsNoKey(options.type()) && !GetRows(options, kIpv4Rows, key) &&
+            !GetRows(options, kIpv6Rows, key) && !GetRows(options, kTcpRows, key) &&
+            !GetRows(options, kUdpRows, key) && !GetRows(options, kFlagRows, key)) {
+          key.other_keys = true;
+        }
     }
   }
   // The inner type is what matters; the kernel dumps it in both places, tc asks with 0x8100
