@@ -1,0 +1,39 @@
+// The configuration as the options of the parts, and the daemon's life: what main does not spell
+// out.
+#pragma once
+
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "closed/closed_log.h"
+#include "config/config.h"
+#include "datapath/tc_datapath.h"
+#include "engine/engine.h"
+#include "server/server.h"
+
+namespace offload {
+
+engine::EngineOptions EngineOptionsOf(const config::Config& config);
+datapath::TcOptions TcOptionsOf(const config::Config& config);
+server::ServerOptions ServerOptionsOf(const config::Config& config);
+server::LifPredicate LifsOf(const config::Config& config);
+
+void SetUpLog(const config::Config& config);
+
+// Blocks SIGTERM, SIGINT and SIGHUP for this thread and all that it starts, and SIGPIPE, so that a
+// log that nobody reads any more is no reason to die. Call before any thread.
+void BlockSignals();
+// Waits for SIGTERM or SIGINT until `timeout`; SIGHUP is logged and ignored. True when one came.
+bool WaitForStop(absl::Duration timeout);
+
+// Tries every second until the datapath is ready (true) or the process is told to stop (false).
+// Each distinct reason is logged once, and what Start removed.
+bool StartDatapath(datapath::Datapath& datapath);
+
+// `ports` is what the server got, listener by listener.
+void LogStart(absl::string_view version, const config::Config& config,
+              const std::vector<int>& ports);
+void LogTotals(const engine::EngineStats& stats, const closed::ClosedLogStats& closed);
+
+}  // namespace offload
