@@ -143,7 +143,7 @@ bool WaitForStop(absl::Duration timeout) {
 
 bool StartDatapath(datapath::Datapath& datapath) {
   std::set<std::string> told;
-  for (;;) {
+  for (int attempt = 1;; ++attempt) {
     const auto report = datapath.Start();
     if (report.ok()) {
       LogReport(*report);
@@ -151,6 +151,7 @@ bool StartDatapath(datapath::Datapath& datapath) {
     }
     const auto [reason, is_new] = told.emplace(report.status().message());
     if (is_new) spdlog::warn("not ready, trying again every second: {}", *reason);
+    spdlog::debug("attempt {} failed", attempt);
     if (WaitForStop(kRetry)) return false;
   }
 }
