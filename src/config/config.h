@@ -76,7 +76,7 @@ enum class OnStop : uint8_t { kLeave, kFlush };
 enum class LogLevel : uint8_t { kTrace, kDebug, kInfo, kWarning, kError };
 
 struct ClosedLog {
-  uint64_t max_records = 1000000;
+  uint64_t max_records = 1000000;  // per owner, waiting for a reader
 };
 
 struct Log {
