@@ -1,0 +1,38 @@
+// What the TC datapath needs from the kernel, as one seam: the real one, or a scripted one in
+// tests.
+#pragma once
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "netlink/filter_socket.h"
+#include "netlink/links.h"
+
+namespace offload::datapath {
+
+// Thread-safe; what it opens is for one thread at a time.
+class TcKernel {
+ public:
+  virtual ~TcKernel() = default;
+
+  // Loads what filters need, so that no later request finds a module missing and repeats itself
+  // under RTNL. Best effort: where modules cannot be loaded (a container, a static kernel) they are
+  // there already or the first filter says what is missing.
+  virtual void LoadModules() = 0;
+
+  virtual absl::StatusOr<std::unique_ptr<netlink::FilterSocket>> OpenFilterSocket() = 0;
+  virtual absl::StatusOr<std::unique_ptr<netlink::Links>> OpenLinks() = 0;
+  virtual absl::StatusOr<std::unique_ptr<netlink::LinkMonitor>> OpenLinkMonitor() = 0;
+};
+
+// The kernel of the calling process's network namespace. LoadModules runs
+// `modprobe -q -a sch_ingress cls_flower act_mirred act_gact` from PATH and waits for it.
+class SystemTcKernel final : public TcKernel {
+ public:
+  void LoadModules() override;
+  absl::StatusOr<std::unique_ptr<netlink::FilterSocket>> OpenFilterSocket() override;
+  absl::StatusOr<std::unique_ptr<netlink::Links>> OpenLinks() override;
+  absl::StatusOr<std::unique_ptr<netlink::LinkMonitor>> OpenLinkMonitor() override;
+};
+
+}  // namespace offload::datapath

@@ -1,0 +1,226 @@
+#include "datapath/tc_sweep.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "datapath/tc_identity.h"
+#include "netlink/kernel_error.h"
+
+namespace offload::datapath {
+namespace {
+
+using netlink::FilterReply;
+using netlink::FilterRequest;
+using netlink::FilterSocket;
+using netlink::FlowerFilter;
+
+// Dump and delete until a dump shows none of ours: an answer may get lost.
+constexpr int kRounds = 4;
+
+std::optional<RuleClass> ClassAt(uint16_t priority, const TcRuleOptions& options) {
+  for (const RuleClass rule_class : kRuleClasses) {
+    if (PriorityOf(rule_class, options.priority_base) == priority) return rule_class;
+  }
+  return std::nullopt;
+}
+
+absl::Span<const uint8_t> CookieIn(const FlowerFilter& filter) {
+  if (filter.kind != "flower" || filter.actions.size() != 1) return {};
+  return filter.actions.front().cookie;
+}
+
+std::string Describe(const FlowerFilter& filter) {
+  return absl::StrCat("filter of kind ", filter.kind, ", protocol 0x",
+                      absl::Hex(filter.id.protocol, absl::kZeroPad4), ", handle 0x",
+                      absl::Hex(filter.id.handle), " at priority ", filter.id.priority);
+}
+
+// One dump: what is ours, and what is in the way.
+class Inventory {
+ public:
+  explicit Inventory(const SweepTarget& target) : target_(target) {}
+
+  absl::Status Read(FilterSocket& socket) {
+    const netlink::DumpRequest request{
+        .at = {.ifindex = target_.ifindex}, .chain = 0, .terse = true};
+    absl::Status status = absl::AbortedError("not read");
+    for (int round = 0; round < kRounds && absl::IsAborted(status); ++round) {
+      ours_.clear();
+      foreign_.clear();
+      obstacle_ = absl::OkStatus();
+      status = socket.Dump(request, [this](const FlowerFilter& filter) { See(filter); });
+    }
+    return status.ok() ? obstacle_ : status;
+  }
+
+  const std::vector<FlowerFilter>& ours() const { return ours_; }
+  const std::vector<std::string>& foreign() const { return foreign_; }
+
+ private:
+  void See(const FlowerFilter& filter) {
+    const std::optional<RuleClass> rule_class = ClassAt(filter.id.priority, target_.options);
+    if (IsStandingCookie(CookieIn(filter))) {
+      if (!rule_class || filter.id.handle != kKeepAliveHandle) ours_.push_back(filter);
+    } else if (DecodeCookie(CookieIn(filter)).ok()) {
+      ours_.push_back(filter);
+    } else if (rule_class) {
+      SeeForeign(filter, *rule_class);
+    }
+  }
+
+  void SeeForeign(const FlowerFilter& filter, RuleClass rule_class) {
+    const bool header = !filter.has_options && filter.id.handle == 0;
+    if (filter.kind != "flower" || filter.id.protocol != ProtocolOf(rule_class)) {
+      Refuse(filter, "that priority is ours");
+    } else if (!header && (filter.id.handle <= target_.last_handle ||
+                           filter.id.handle >= kFirstReservedHandle)) {
+      Refuse(filter, "that handle is ours");
+    } else if (!header) {
+      foreign_.push_back(absl::StrCat(target_.netdev, ": left alone a foreign ", Describe(filter)));
+    }
+  }
+
+  void Refuse(const FlowerFilter& filter, absl::string_view why) {
+    if (!obstacle_.ok()) return;
+    obstacle_ = absl::FailedPreconditionError(absl::StrCat(
+        target_.netdev, ": ", Describe(filter), " is not ours and ", why,
+        "; remove it or choose another priority base than ", target_.options.priority_base));
+  }
+
+  const SweepTarget& target_;
+  std::vector<FlowerFilter> ours_;
+  std::vector<std::string> foreign_;
+  absl::Status obstacle_;
+};
+
+void LogRemoved(const SweepTarget& target, const FlowerFilter& filter, SweepLog& log) {
+  const absl::StatusOr<RuleCookie> cookie = DecodeCookie(CookieIn(filter));
+  if (cookie.ok()) {
+    log.Removed(target.netdev, cookie->key);
+  } else {
+    log.RemovedStanding(target.netdev);
+  }
+}
+
+// Deletes; what has no certain outcome shows in the next dump. Other errors end the sweep.
+absl::Status DeleteAll(FilterSocket& socket, const SweepTarget& target,
+                       const std::vector<FlowerFilter>& filters, SweepLog& log) {
+  std::vector<FilterRequest> requests;
+  for (const FlowerFilter& filter : filters) {
+    requests.push_back({.op = FilterRequest::Op::kDelete, .filter = {.id = filter.id}});
+  }
+  std::vector<FilterReply> replies(requests.size());
+  socket.Execute(requests, absl::MakeSpan(replies));
+  absl::Status first_error;
+  for (size_t i = 0; i < replies.size(); ++i) {
+    const absl::Status& status = replies[i].status;
+    if (status.ok() || absl::IsNotFound(status)) {
+      LogRemoved(target, filters[i], log);
+    } else if (!absl::IsUnknown(status)) {
+      first_error.Update(
+          netlink::WithPrefix(status, absl::StrCat(target.netdev, ": removing an old rule: ")));
+    }
+  }
+  return first_error;
+}
+
+absl::Status RemoveOurs(FilterSocket& socket, const SweepTarget& target, SweepLog& log) {
+  for (int round = 0; round < kRounds; ++round) {
+    Inventory inventory(target);
+    if (absl::Status status = inventory.Read(socket); !status.ok()) {
+      return absl::StartsWith(status.message(), target.netdev)
+                 ? status
+                 : netlink::WithPrefix(status, absl::StrCat(target.netdev, ": reading filters: "));
+    }
+    if (inventory.ours().empty()) {
+      for (const std::string& note : inventory.foreign()) log.Foreign(note);
+      return absl::OkStatus();
+    }
+    if (absl::Status status = DeleteAll(socket, target, inventory.ours(), log); !status.ok()) {
+      return status;
+    }
+  }
+  return absl::UnavailableError(absl::StrCat(target.netdev, ": old rules do not go away"));
+}
+
+FilterReply Do(FilterSocket& socket, FilterRequest::Op op, const FlowerFilter& filter) {
+  const FilterRequest request{.op = op, .filter = filter};
+  FilterReply reply;
+  socket.Execute(absl::MakeConstSpan(&request, 1), absl::MakeSpan(&reply, 1));
+  return reply;
+}
+
+// A keep-alive that is there but different was written in another mode: it is replaced.
+absl::Status InstallKeepAlive(FilterSocket& socket, const FlowerFilter& filter) {
+  absl::Status status;
+  for (int round = 0; round < kRounds; ++round) {
+    status = Do(socket, FilterRequest::Op::kAdd, filter).status;
+    if (!absl::IsAlreadyExists(status) && !absl::IsUnknown(status)) return status;
+    const FilterReply there = Do(socket, FilterRequest::Op::kGet, filter);
+    if (!there.status.ok() || !there.filter) continue;
+    if (KeyEquals(filter, *there.filter)) return absl::OkStatus();
+    if (!IsStandingCookie(CookieIn(*there.filter))) return status;
+    status = Do(socket, FilterRequest::Op::kDelete, filter).status;
+  }
+  return status.ok() ? absl::UnavailableError("the keep-alive cannot be replaced") : status;
+}
+
+std::string Rules(uint64_t count) { return absl::StrCat(count, count == 1 ? " rule" : " rules"); }
+
+}  // namespace
+
+void SweepLog::Removed(const std::string& netdev, const session::SessionKey& session) {
+  ++rules_;
+  auto [it, fresh] = sessions_.try_emplace(session);
+  if (fresh) order_.push_back(session);
+  Removal& removal = it->second;
+  ++removal.rules;
+  if (removal.netdevs.empty()) {
+    removal.netdevs = netdev;
+  } else if (!absl::EndsWith(removal.netdevs, netdev)) {
+    absl::StrAppend(&removal.netdevs, ", ", netdev);
+  }
+}
+
+void SweepLog::RemovedStanding(const std::string& netdev) {
+  Foreign(absl::StrCat(netdev, ": removed a keep-alive of ours at a priority no longer used"));
+}
+
+void SweepLog::Foreign(std::string note) { foreign_.push_back(std::move(note)); }
+
+StartReport SweepLog::Report() const {
+  StartReport report{.removed_rules = rules_, .removed_sessions = order_.size()};
+  for (size_t i = 0; i < order_.size() && i < kMaxNotes; ++i) {
+    const Removal& removal = sessions_.at(order_[i]);
+    report.notes.push_back(absl::StrCat("removed ", Rules(removal.rules), " of session ",
+                                        order_[i].id, " (owner ", order_[i].owner, ") from ",
+                                        removal.netdevs));
+  }
+  if (order_.size() > kMaxNotes) {
+    report.notes.push_back(absl::StrCat("removed the rules of ", order_.size() - kMaxNotes,
+                                        " more sessions, ", Rules(rules_), " in all"));
+  }
+  for (size_t i = 0; i < foreign_.size() && i < kMaxNotes; ++i) report.notes.push_back(foreign_[i]);
+  if (foreign_.size() > kMaxNotes) {
+    report.notes.push_back(
+        absl::StrCat("and ", foreign_.size() - kMaxNotes, " more filters that are no sessions"));
+  }
+  return report;
+}
+
+absl::Status SweepPort(FilterSocket& socket, const SweepTarget& target, SweepLog& log) {
+  if (absl::Status status = RemoveOurs(socket, target, log); !status.ok()) return status;
+  for (const RuleClass rule_class : kRuleClasses) {
+    const FlowerFilter filter = KeepAliveFilter(rule_class, target.ifindex, target.options);
+    if (absl::Status status = InstallKeepAlive(socket, filter); !status.ok()) {
+      return netlink::WithPrefix(status, absl::StrCat(target.netdev, ": keep-alive at priority ",
+                                                      filter.id.priority, ": "));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace offload::datapath

@@ -1,0 +1,46 @@
+// What the parts of the engine share: where sessions are kept, under which lock, and the outside.
+//
+// The lock is never held across a call of the datapath or of the closed log.
+#pragma once
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "closed/closed_log.h"
+#include "datapath/datapath.h"
+#include "engine/engine.h"
+#include "engine/store.h"
+
+namespace offload::engine {
+
+struct Core {
+  Core(const EngineOptions& engine_options, base::Clock& system_clock,
+       datapath::Datapath& flow_datapath, closed::ClosedLog& closed_log)
+      : options(engine_options),
+        clock(system_clock),
+        datapath(flow_datapath),
+        log(closed_log),
+        store(options.max_sessions != 0 ? options.max_sessions : datapath.SessionCapacity(),
+              clock.Now()) {}
+
+  const EngineOptions options;
+  base::Clock& clock;
+  datapath::Datapath& datapath;
+  closed::ClosedLog& log;
+
+  base::Mutex mutex;
+  base::CondVar unpinned;  // signalled after entries were unpinned
+  Store store GUARDED_BY(mutex);
+  EngineStats stats GUARDED_BY(mutex);  // `sessions` is filled in when they are read
+};
+
+// The entry of `key` once nobody works on it, or null when there is none (any more).
+inline Entry* AwaitUnpinned(Core& core, const session::SessionKey& key) REQUIRES(core.mutex) {
+  Entry* entry = core.store.Find(key);
+  while (entry != nullptr && entry->pinned) {
+    core.unpinned.Wait(core.mutex);
+    entry = core.store.Find(key);
+  }
+  return entry;
+}
+
+}  // namespace offload::engine
