@@ -105,7 +105,7 @@ void MnlFilterSocket::Await(Transaction& transaction) {
       transaction.Overrun();
       // sendmsg has returned, so every answer there will ever be is queued, and the fence may be
       // among the lost ones: read what is left, wait for nothing.
-      deadline = RouteSocket::Deadline::min();
+      deadline = RouteSocket::Deadline();
     } else {
       return;
     }
