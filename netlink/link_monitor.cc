@@ -12,18 +12,18 @@ constexpr int kReceiveBuffer = 4 << 20;
 
 class LibnlLinkMonitor final : public LinkMonitor {
  public:
-  explicit LibnlLinkMonitor(LibnlPtr<struct nl_sock> socket) : socket_(std::move(socket)) {
-    nl_socket_modify_cb(socket_.get(), NL_CB_VALID, NL_CB_CUSTOM, &LibnlLinkMonitor::OnMessage,
+  explicit LibnlLinkMonitor(std::unique_ptr<LibnlSocket> socket) : socket_(std::move(socket)) {
+    nl_socket_modify_cb(socket_->get(), NL_CB_VALID, NL_CB_CUSTOM, &LibnlLinkMonitor::OnMessage,
                         this);
   }
-  int fd() const override { return nl_socket_get_fd(socket_.get()); }
+  int fd() const override { return nl_socket_get_fd(socket_->get()); }
   absl::Status Read(const std::function<void(const LinkEvent&)>& visit) override;
 
  private:
   static int OnMessage(struct nl_msg* message, void* self);
   static void OnObject(struct nl_object* object, void* self);
 
-  LibnlPtr<struct nl_sock> socket_;
+  std::unique_ptr<LibnlSocket> socket_;
   const std::function<void(const LinkEvent&)>* visit_ = nullptr;
   LinkEvent::Kind kind_ = LinkEvent::Kind::kChanged;
 };
@@ -32,7 +32,9 @@ int LibnlLinkMonitor::OnMessage(struct nl_msg* message, void* self) {
   auto* monitor = static_cast<LibnlLinkMonitor*>(self);
   const bool deleted = nlmsg_hdr(message)->nlmsg_type == RTM_DELLINK;
   monitor->kind_ = deleted ? LinkEvent::Kind::kDeleted : LinkEvent::Kind::kChanged;
-  nl_msg_parse(message, &LibnlLinkMonitor::OnObject, self);
+  if (nl_msg_parse(message, &LibnlLinkMonitor::OnObject, self) < 0) {
+    (*monitor->visit_)({.kind = LinkEvent::Kind::kResync});
+  }
   return NL_OK;
 }
 
@@ -47,28 +49,29 @@ void LibnlLinkMonitor::OnObject(struct nl_object* object, void* self) {
 absl::Status LibnlLinkMonitor::Read(const std::function<void(const LinkEvent&)>& visit) {
   visit_ = &visit;
   for (;;) {
-    const int error = nl_recvmsgs_default(socket_.get());
+    const int error = nl_recvmsgs_default(socket_->get());
     if (error == -NLE_AGAIN) return absl::OkStatus();
     if (error == -NLE_INTR) continue;
     if (error == -NLE_NOMEM) {  // libnl's name for ENOBUFS
       visit({.kind = LinkEvent::Kind::kResync});
       continue;
     }
-    if (error < 0) return FromLibnl(error, "reading link notifications");
+    auto status = socket_->Check(error, "reading link notifications");
+    if (!status.ok()) return status;
   }
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<LinkMonitor>> LinkMonitor::Open() {
-  LibnlPtr<struct nl_sock> socket(nl_socket_alloc());
-  if (socket == nullptr) return absl::ResourceExhaustedError("no memory for a netlink socket");
-  nl_socket_disable_seq_check(socket.get());
-  int error = nl_connect(socket.get(), NETLINK_ROUTE);
-  if (error >= 0) error = nl_socket_set_buffer_size(socket.get(), kReceiveBuffer, 0);
-  if (error >= 0) error = nl_socket_set_nonblocking(socket.get());
-  if (error >= 0) error = nl_socket_add_membership(socket.get(), RTNLGRP_LINK);
-  if (error < 0) return FromLibnl(error, "link notifications");
+  auto opened = LibnlSocket::Open();
+  if (!opened.ok()) return opened.status();
+  std::unique_ptr<LibnlSocket> socket = *std::move(opened);
+  nl_socket_disable_seq_check(socket->get());
+  int error = nl_socket_set_buffer_size(socket->get(), kReceiveBuffer, 0);
+  if (error >= 0) error = nl_socket_set_nonblocking(socket->get());
+  if (error >= 0) error = nl_socket_add_membership(socket->get(), RTNLGRP_LINK);
+  if (auto status = socket->Check(error, "link notifications"); !status.ok()) return status;
   return std::make_unique<LibnlLinkMonitor>(std::move(socket));
 }
 

@@ -2,47 +2,44 @@
 
 #include <linux/if.h>
 #include <linux/pkt_sched.h>
-#include <netlink/errno.h>
+#include <linux/rtnetlink.h>
 #include <netlink/route/tc.h>
 
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
+#include "netlink/kernel_error.h"
 #include "netlink/libnl.h"
 
 namespace offload::netlink {
 namespace {
 
-struct CodeRow {
-  int error;
-  absl::StatusCode code;
-};
-constexpr CodeRow kCodes[] = {
-    {NLE_EXIST, absl::StatusCode::kAlreadyExists},
-    {NLE_OBJ_NOTFOUND, absl::StatusCode::kNotFound},
-    {NLE_NODEV, absl::StatusCode::kNotFound},
-    {NLE_PERM, absl::StatusCode::kPermissionDenied},
-    {NLE_INVAL, absl::StatusCode::kInvalidArgument},
-    {NLE_OPNOTSUPP, absl::StatusCode::kUnimplemented},
-    {NLE_NOMEM, absl::StatusCode::kResourceExhausted},
-    {NLE_BUSY, absl::StatusCode::kUnavailable},
+// The qdisc at a netdev's ingress hook.
+struct IngressQdisc {
+  std::string kind;    // empty = none
+  uint32_t block = 0;  // 0 = its own
 };
 
 class LibnlLinks final : public Links {
  public:
-  explicit LibnlLinks(LibnlPtr<struct nl_sock> socket) : socket_(std::move(socket)) {}
+  explicit LibnlLinks(std::unique_ptr<LibnlSocket> socket) : socket_(std::move(socket)) {}
   absl::StatusOr<std::vector<Link>> All() override;
   absl::StatusOr<Link> ByName(const std::string& name) override;
   absl::StatusOr<ClsactResult> EnsureClsact(uint32_t ifindex) override;
 
  private:
-  absl::StatusOr<std::string> IngressKind(uint32_t ifindex);
-  LibnlPtr<struct nl_sock> socket_;
+  absl::Status AddClsact(uint32_t ifindex);
+  absl::StatusOr<IngressQdisc> ReadIngress(uint32_t ifindex);
+  std::unique_ptr<LibnlSocket> socket_;
 };
 
 absl::StatusOr<std::vector<Link>> LibnlLinks::All() {
   struct nl_cache* raw = nullptr;
-  const int error = rtnl_link_alloc_cache(socket_.get(), AF_UNSPEC, &raw);
-  if (error < 0) return FromLibnl(error, "reading links");
+  const int result = rtnl_link_alloc_cache(socket_->get(), AF_UNSPEC, &raw);
   const LibnlPtr<struct nl_cache> cache(raw);
+  if (auto status = socket_->Check(result, "reading links"); !status.ok()) return status;
   std::vector<Link> links;
   for (struct nl_object* object = nl_cache_get_first(raw); object != nullptr;
        object = nl_cache_get_next(object)) {
@@ -52,82 +49,73 @@ absl::StatusOr<std::vector<Link>> LibnlLinks::All() {
 }
 
 absl::StatusOr<Link> LibnlLinks::ByName(const std::string& name) {
+  const absl::Status absent = absl::NotFoundError(absl::StrCat("no netdev ", name));
+  // The kernel would answer ERANGE to a longer name.
+  if (name.empty() || name.size() >= IFNAMSIZ) return absent;
   struct rtnl_link* raw = nullptr;
-  const int error = rtnl_link_get_kernel(socket_.get(), 0, name.c_str(), &raw);
-  if (error == -NLE_OBJ_NOTFOUND || error == -NLE_NODEV) {
-    return absl::NotFoundError(absl::StrCat("no netdev ", name));
-  }
-  if (error < 0) return FromLibnl(error, absl::StrCat("reading link ", name));
+  const int result = rtnl_link_get_kernel(socket_->get(), 0, name.c_str(), &raw);
   const LibnlPtr<struct rtnl_link> link(raw);
+  const absl::Status status = socket_->Check(result, absl::StrCat("reading link ", name));
+  if (absl::IsNotFound(status)) return absent;
+  if (!status.ok()) return status;
   return ToLink(raw);
 }
 
-// The kind of the qdisc at the ingress hook, empty when there is none.
-absl::StatusOr<std::string> LibnlLinks::IngressKind(uint32_t ifindex) {
-  struct nl_cache* raw = nullptr;
-  const int error = rtnl_qdisc_alloc_cache(socket_.get(), &raw);
-  if (error < 0) return FromLibnl(error, "reading qdiscs");
-  const LibnlPtr<struct nl_cache> cache(raw);
-  const LibnlPtr<struct rtnl_qdisc> qdisc(
-      rtnl_qdisc_get_by_parent(raw, static_cast<int>(ifindex), TC_H_INGRESS));
-  if (qdisc == nullptr) return std::string();
-  return std::string(rtnl_tc_get_kind(TC_CAST(qdisc.get())));
-}
-
-absl::StatusOr<ClsactResult> LibnlLinks::EnsureClsact(uint32_t ifindex) {
-  auto kind = IngressKind(ifindex);
-  if (!kind.ok()) return kind.status();
-  if (*kind == "clsact" || *kind == "ingress") return ClsactResult::kPresent;
-  if (!kind->empty()) {
-    return absl::FailedPreconditionError(absl::StrCat("qdisc ", *kind, " at the ingress hook"));
-  }
+// EXCL: what is there is never replaced.
+absl::Status LibnlLinks::AddClsact(uint32_t ifindex) {
   const LibnlPtr<struct rtnl_qdisc> qdisc(rtnl_qdisc_alloc());
   if (qdisc == nullptr) return absl::ResourceExhaustedError("no memory for a qdisc");
   rtnl_tc_set_ifindex(TC_CAST(qdisc.get()), static_cast<int>(ifindex));
   rtnl_tc_set_parent(TC_CAST(qdisc.get()), TC_H_CLSACT);
   rtnl_tc_set_handle(TC_CAST(qdisc.get()), TC_H_MAKE(TC_H_CLSACT, 0));
   rtnl_tc_set_kind(TC_CAST(qdisc.get()), "clsact");
-  // EXCL: another process may be first, and its qdisc is never replaced.
-  const int error = rtnl_qdisc_add(socket_.get(), qdisc.get(), NLM_F_CREATE | NLM_F_EXCL);
-  if (error == -NLE_EXIST) return ClsactResult::kPresent;
-  if (error < 0) return FromLibnl(error, "creating clsact");
-  return ClsactResult::kCreated;
+  return socket_->Check(rtnl_qdisc_add(socket_->get(), qdisc.get(), NLM_F_CREATE | NLM_F_EXCL),
+                        "creating clsact");
+}
+
+// From the raw messages: libnl's qdisc does not know about blocks.
+absl::StatusOr<IngressQdisc> LibnlLinks::ReadIngress(uint32_t ifindex) {
+  IngressQdisc found;
+  absl::Status malformed;
+  struct tcmsg request = {};
+  request.tcm_ifindex = static_cast<int>(ifindex);
+  absl::Status status =
+      socket_->Dump(RTM_GETQDISC, &request, sizeof(request), [&](const MessageView& message) {
+        struct tcmsg header;
+        if (message.payload.size() < sizeof(header)) return;
+        std::memcpy(&header, message.payload.data(), sizeof(header));
+        if (header.tcm_ifindex != request.tcm_ifindex || header.tcm_parent != TC_H_INGRESS) return;
+        AttributeReader reader(message.payload.subspan(NLMSG_ALIGN(sizeof(header))), malformed);
+        while (reader.Next()) {
+          if (reader.type() == TCA_KIND) found.kind = reader.String();
+          if (reader.type() == TCA_INGRESS_BLOCK) found.block = reader.U32();
+        }
+      });
+  if (status.ok()) status = malformed;
+  if (!status.ok()) return status;
+  return found;
+}
+
+absl::StatusOr<ClsactResult> LibnlLinks::EnsureClsact(uint32_t ifindex) {
+  const absl::Status added = AddClsact(ifindex);
+  if (added.ok()) return ClsactResult::kCreated;
+  if (ErrnoOf(added) != EEXIST) return added;
+  const auto present = ReadIngress(ifindex);
+  if (!present.ok()) return present.status();
+  if (present->block != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("qdisc ", present->kind, " is bound to shared block ", present->block));
+  }
+  if (present->kind == "clsact" || present->kind == "ingress") return ClsactResult::kPresent;
+  return added;
 }
 
 }  // namespace
 
-absl::Status FromLibnl(int error, absl::string_view what) {
-  if (error >= 0) return absl::OkStatus();
-  absl::StatusCode code = absl::StatusCode::kInternal;
-  for (const CodeRow& row : kCodes) {
-    if (row.error == -error) code = row.code;
-  }
-  return absl::Status(code, absl::StrCat(what, ": ", nl_geterror(error)));
-}
-
-Link ToLink(struct rtnl_link* link) {
-  Link out;
-  out.ifindex = static_cast<uint32_t>(rtnl_link_get_ifindex(link));
-  if (const char* name = rtnl_link_get_name(link)) out.name = name;
-  const unsigned int flags = rtnl_link_get_flags(link);
-  out.admin_up = flags & IFF_UP;
-  out.running = flags & IFF_RUNNING;
-  out.master = static_cast<uint32_t>(rtnl_link_get_master(link));
-  if (const char* port = rtnl_link_get_phys_port_name(link)) out.phys_port_name = port;
-  if (struct nl_data* id = rtnl_link_get_phys_switch_id(link)) {
-    const auto* bytes = static_cast<const uint8_t*>(nl_data_get(id));
-    out.switch_id.assign(bytes, bytes + nl_data_get_size(id));
-  }
-  if (const char* kind = rtnl_link_get_type(link)) out.kind = kind;
-  return out;
-}
-
 absl::StatusOr<std::unique_ptr<Links>> Links::Open() {
-  LibnlPtr<struct nl_sock> socket(nl_socket_alloc());
-  if (socket == nullptr) return absl::ResourceExhaustedError("no memory for a netlink socket");
-  const int error = nl_connect(socket.get(), NETLINK_ROUTE);
-  if (error < 0) return FromLibnl(error, "netlink socket");
-  return std::make_unique<LibnlLinks>(std::move(socket));
+  auto socket = LibnlSocket::Open();
+  if (!socket.ok()) return socket.status();
+  return std::make_unique<LibnlLinks>(*std::move(socket));
 }
 
 }  // namespace offload::netlink

@@ -1,5 +1,6 @@
 // Network devices, the clsact qdisc, and notifications of link changes, through libnl-route-3: the
-// cold path. Not thread-safe: one object per thread. Errors carry the kernel's text.
+// cold path. Not thread-safe: one object per thread. Errors carry the kernel's text and errno (see
+// ErrnoOf).
 #pragma once
 
 #include <cstdint>
@@ -45,7 +46,7 @@ struct LinkEvent {
   enum class Kind : uint8_t {
     kChanged,  // new or changed: `link` is what it is now
     kDeleted,  // `link` holds at least ifindex and name
-    kResync,   // notifications were lost (ENOBUFS): read all links again
+    kResync,   // notifications were lost (ENOBUFS, not understood): read all links again
   };
   Kind kind = Kind::kChanged;
   Link link;

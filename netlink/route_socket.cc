@@ -15,6 +15,7 @@ namespace {
 
 // A dump chunk is as large as the receive buffer allows, up to 32 KB (netlink_dump).
 constexpr size_t kReceiveBytes = 64 * 1024;
+constexpr int64_t kMaxPollMillis = 1 << 30;
 
 // The forced variant passes rmem_max/wmem_max but needs CAP_NET_ADMIN in the initial user
 // namespace.
@@ -25,9 +26,10 @@ void SetBuffer(int fd, int forced, int plain, int bytes) {
 }
 
 int MillisUntil(RouteSocket::Deadline deadline) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-      deadline - std::chrono::steady_clock::now());
-  return static_cast<int>(std::clamp<int64_t>(left.count(), 0, 1 << 30));
+  const auto now = std::chrono::steady_clock::now();
+  if (deadline <= now) return 0;
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - now);
+  return static_cast<int>(std::min<int64_t>(left.count(), kMaxPollMillis));
 }
 
 }  // namespace
