@@ -44,8 +44,9 @@ class Inventory {
   explicit Inventory(const SweepTarget& target) : target_(target) {}
 
   absl::Status Read(FilterSocket& socket) {
-    const netlink::DumpRequest request{
-        .at = {.ifindex = target_.ifindex}, .chain = 0, .terse = true};
+    // Not terse: a terse dump ends with EMSGSIZE, or too early without an error, at the first filter of
+    // a kind that has no terse form (u32, matchall).
+    const netlink::DumpRequest request{.at = {.ifindex = target_.ifindex}, .chain = 0};
     absl::Status status = absl::AbortedError("not read");
     for (int round = 0; round < kRounds && absl::IsAborted(status); ++round) {
       ours_.clear();
