@@ -1,12 +1,17 @@
 // The netlink library on a kernel with cls_flower, as root in a fresh network namespace.
+#include <arpa/inet.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 
+#include "base/unique_fd.h"
 #include "gmock/gmock.h"
 #include "netlink/filter_socket.h"
 #include "netlink/kernel_error.h"
@@ -71,6 +76,104 @@ class TcGuest : public ::testing::Test {
     return filters;
   }
 
+  // What `command` prints.
+  static std::string Output(const char* command) {
+    std::string text;
+    FILE* pipe = ::popen(command, "r");
+    EXPECT_NE(pipe, nullptr);
+    std::array<char, 4096> part;
+    while (pipe != nullptr && std::fgets(part.data(), part.size(), pipe)) text += part.data();
+    EXPECT_EQ(::pclose(pipe), 0) << command;
+    return text;
+  }
+  // Frames into va's ingress: TCP of Add(number)'s flow with `flags`, 7 bytes of payload.
+  void SendTcp(uint32_t number, uint8_t flags, int times) const {
+    const uint16_t port = static_cast<uint16_t>(1000 + number);
+    const std::vector<uint8_t> frame = {0x02,
+                                        0,
+                                        0,
+                                        0,
+                                        0,
+                                        1,
+                                        0x02,
+                                        0,
+                                        0,
+                                        0,
+                                        0,
+                                        2,
+                                        0x08,
+                                        0x00,  // Ethernet
+                                        0x45,
+                                        0,
+                                        0,
+                                        47,
+                                        0,
+                                        0,
+                                        0x40,
+                                        0,
+                                        64,
+                                        6,
+                                        0,
+                                        0,  // IPv4
+                                        10,
+                                        0,
+                                        static_cast<uint8_t>(number >> 8),
+                                        static_cast<uint8_t>(number),
+                                        10,
+                                        1,
+                                        0,
+                                        1,
+                                        static_cast<uint8_t>(port >> 8),
+                                        static_cast<uint8_t>(port),
+                                        0,
+                                        80,  // TCP
+                                        0,
+                                        0,
+                                        0,
+                                        1,
+                                        0,
+                                        0,
+                                        0,
+                                        1,
+                                        0x50,
+                                        flags,
+                                        1,
+                                        0,
+                                        0,
+                                        0,
+                                        0,
+                                        0,
+                                        'p',
+                                        'a',
+                                        'y',
+                                        'l',
+                                        'o',
+                                        'a',
+                                        'd'};
+    const base::UniqueFd out(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL)));
+    ASSERT_TRUE(out.valid());
+    struct sockaddr_ll to = {};
+    to.sll_family = AF_PACKET;
+    to.sll_ifindex = static_cast<int>(vb_);  // va's peer
+    for (int i = 0; i < times; ++i) {
+      ASSERT_EQ(::sendto(out.get(), frame.data(), frame.size(), 0,
+                         reinterpret_cast<const struct sockaddr*>(&to), sizeof(to)),
+                static_cast<ssize_t>(frame.size()));
+    }
+  }
+  // Reads filter `number` until it has counted `packets`; what it reads last.
+  ActionStats AwaitPackets(uint32_t number, uint64_t packets) {
+    ActionStats stats;
+    for (int i = 0; i < 5000 && stats.packets < packets; ++i) {
+      const auto reply =
+          Execute({{.op = FilterRequest::Op::kGet, .filter = Add(number).filter}})[0];
+      EXPECT_TRUE(reply.status.ok()) << reply.status;
+      if (!reply.filter || !reply.filter->actions.at(0).stats) return stats;
+      stats = *reply.filter->actions[0].stats;
+    }
+    return stats;
+  }
+
   uint32_t va_ = 0, vb_ = 0;
   std::unique_ptr<FilterSocket> socket_;
 };
@@ -132,15 +235,107 @@ TEST_F(TcGuest, TheKernelsTextArrives) {
   std::cout << "skip_sw on a veth: " << replies[2].status << "\n";
 }
 
+// 7 segments of 47 bytes hit the filter, a SYN and a FIN do not; software counts from the IP
+// header.
 TEST_F(TcGuest, ADeleteWithEchoBringsTheLastCounters) {
-  ASSERT_EQ(ErrnoOf(Execute({Add(0)})[0].status), 0);
+  FilterRequest add = Add(0);
+  add.filter.actions[0].what = GactDrop{};
+  ASSERT_TRUE(Execute({add})[0].status.ok());
+  SendTcp(0, 0x02, 1);
+  SendTcp(0, 0x10, 7);
+  SendTcp(0, 0x11, 1);
+  const ActionStats expected = {.packets = 7, .bytes = 7 * 47, .drops = 7};
+  EXPECT_EQ(AwaitPackets(0, 7), expected);
+  const std::string shown = Output("tc -s filter show dev va ingress");
+  EXPECT_THAT(shown, HasSubstr("Sent 329 bytes 7 pkt (dropped 7"));
+  const auto terse = Dump(true);
+  EXPECT_EQ(terse.at(1).actions[0].stats, expected);
   const auto replies =
-      Execute({{.op = FilterRequest::Op::kDelete, .filter = Add(0).filter, .echo = true}});
+      Execute({{.op = FilterRequest::Op::kDelete, .filter = add.filter, .echo = true}});
   ASSERT_TRUE(replies[0].status.ok()) << replies[0].status;
   ASSERT_TRUE(replies[0].filter.has_value());
-  EXPECT_EQ(replies[0].filter->actions[0].cookie, Add(0).filter.actions[0].cookie);
-  ASSERT_TRUE(replies[0].filter->actions[0].stats.has_value());
+  EXPECT_EQ(replies[0].filter->id, add.filter.id);
+  EXPECT_EQ(replies[0].filter->key, add.filter.key);
+  EXPECT_EQ(replies[0].filter->actions[0].cookie, add.filter.actions[0].cookie);
+  EXPECT_EQ(replies[0].filter->actions[0].stats, expected);
   EXPECT_TRUE(Dump(false).empty());
+}
+
+TEST_F(TcGuest, TcShowsWhatWasAsked) {
+  ASSERT_TRUE(Execute({Add(258)})[0].status.ok());
+  const std::string shown = Output("tc -s filter show dev va ingress");
+  for (const char* part :
+       {"filter protocol ip pref 5 flower chain 0 handle 0x103", "eth_type ipv4", "ip_proto tcp",
+        "src_ip 10.0.1.2", "dst_ip 10.1.0.1", "src_port 1258", "dst_port 80", "tcp_flags 0x0/7",
+        "ip_flags nofrag", "skip_hw", "not_in_hw", "mirred (Egress Redirect to device vb) stolen",
+        "cookie 0f0102", "no_percpu"}) {
+    EXPECT_THAT(shown, HasSubstr(part));
+  }
+}
+
+// Requests may be executed while a dump is running.
+TEST_F(TcGuest, AVisitorMayDeleteWhatItSees) {
+  std::vector<FilterRequest> requests;
+  for (uint32_t i = 0; i < 500; ++i) requests.push_back(Add(i));
+  for (const auto& reply : Execute(requests)) ASSERT_TRUE(reply.status.ok()) << reply.status;
+  size_t seen = 0;
+  const absl::Status status =
+      socket_->Dump({.at = {.ifindex = va_}, .terse = true}, [&](const FlowerFilter& filter) {
+        if (!filter.has_options) return;
+        ++seen;
+        const auto replies = Execute({{.op = FilterRequest::Op::kDelete, .filter = filter}});
+        EXPECT_TRUE(replies[0].status.ok()) << replies[0].status;
+      });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(seen, 500u);
+  EXPECT_TRUE(Dump(false).empty());
+}
+
+TEST_F(TcGuest, ADumpIsLimitedToThePriorityAskedFor) {
+  FilterRequest six = Add(1);
+  six.filter.id.priority = 6;
+  for (const auto& reply : Execute({Add(0), six})) ASSERT_TRUE(reply.status.ok()) << reply.status;
+  std::vector<FilterId> seen;
+  const absl::Status status =
+      socket_->Dump({.at = {.ifindex = va_}, .chain = 0, .priority = 6, .protocol = ETH_P_IP},
+                    [&](const FlowerFilter& f) {
+                      if (f.has_options) seen.push_back(f.id);
+                    });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(seen, std::vector<FilterId>{six.filter.id});
+}
+
+TEST_F(TcGuest, ASharedBlockIsNotTakenForAClsactOfItsOwn) {
+  ASSERT_EQ(std::system("tc qdisc add dev vb ingress_block 22 clsact"), 0);
+  const auto result = (*Links::Open())->EnsureClsact(vb_);
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition) << result.status();
+  EXPECT_THAT(std::string(result.status().message()), HasSubstr("22"));
+  FilterRequest request = Add(0);
+  request.filter.id.at = {.block = 22};
+  const auto replies =
+      Execute({request, {.op = FilterRequest::Op::kGet, .filter = request.filter}});
+  ASSERT_TRUE(replies[0].status.ok()) << replies[0].status;
+  ASSERT_TRUE(replies[1].status.ok()) << replies[1].status;
+  EXPECT_EQ(replies[1].filter->id, request.filter.id);
+}
+
+// A bridge says RTM_DELLINK about a port that leaves it, which is still there.
+TEST_F(TcGuest, LeavingABridgeIsNotADeletion) {
+  if (std::system("ip link add br0 type bridge") != 0) GTEST_SKIP() << "no bridges here";
+  auto monitor = *LinkMonitor::Open();
+  ASSERT_EQ(std::system("ip link set va master br0"), 0);
+  const Link port = *(*Links::Open())->ByName("va");
+  EXPECT_EQ(port.master, ::if_nametoindex("br0"));
+  ASSERT_EQ(std::system("ip link set va nomaster"), 0);
+  size_t changes = 0;
+  ASSERT_TRUE(monitor
+                  ->Read([&](const LinkEvent& event) {
+                    EXPECT_EQ(event.kind, LinkEvent::Kind::kChanged) << event.link.name;
+                    changes += event.link.name == "va";
+                  })
+                  .ok());
+  EXPECT_GE(changes, 2u);
+  EXPECT_EQ(std::system("ip link del br0"), 0);
 }
 
 TEST_F(TcGuest, DroppedAnswersAreUnknownNeverSuccess) {
