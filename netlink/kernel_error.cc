@@ -1,8 +1,10 @@
 #include "netlink/kernel_error.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
@@ -37,7 +39,8 @@ absl::StatusCode CodeOf(int error) {
 }  // namespace
 
 absl::Status ErrnoToStatus(int error, absl::string_view text) {
-  const int number = std::abs(error);
+  // The most negative number has no positive counterpart; the kernel never sends it.
+  const int number = std::abs(std::max(error, -std::numeric_limits<int>::max()));
   if (number == 0) return absl::OkStatus();
   absl::Status status(CodeOf(number),
                       text.empty() ? absl::string_view(std::strerror(number)) : text);

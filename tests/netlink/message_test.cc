@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "gtest/gtest.h"
 #include "netlink/kernel_error.h"
@@ -128,6 +129,7 @@ TEST(KernelError, KeepsCodeNumberAndText) {
   EXPECT_TRUE(ErrnoToStatus(0, "ignored").ok());
   EXPECT_EQ(ErrnoOf(absl::InternalError("ours")), 0);
   EXPECT_FALSE(ErrnoToStatus(-EIO).message().empty());
+  EXPECT_FALSE(ErrnoToStatus(std::numeric_limits<int>::min()).ok());
 }
 
 TEST(KernelError, MapsEveryErrnoOfTheTable) {
