@@ -50,7 +50,7 @@ struct DumpRequest {
 };
 
 struct FilterSocketOptions {
-  size_t chunk_bytes = 64 * 1024;                    // bytes per sendmsg
+  size_t chunk_bytes = size_t{64} * 1024;            // bytes per sendmsg
   int send_buffer = 1 << 20;                         // SO_SNDBUFFORCE, then SO_SNDBUF
   int receive_buffer = 8 << 20;                      // SO_RCVBUFFORCE, then SO_RCVBUF
   absl::Duration reply_timeout = absl::Seconds(10);  // of a lost fence; then UNKNOWN

@@ -14,7 +14,7 @@ namespace offload::netlink {
 namespace {
 
 // A dump chunk is as large as the receive buffer allows, up to 32 KB (netlink_dump).
-constexpr size_t kReceiveBytes = 64 * 1024;
+constexpr size_t kReceiveBytes = size_t{64} * 1024;
 constexpr int64_t kMaxPollMillis = 1 << 30;
 
 // The forced variant passes rmem_max/wmem_max but needs CAP_NET_ADMIN in the initial user
