@@ -11,9 +11,10 @@
 //    rule is NOT there unless the code is UNKNOWN or UNAVAILABLE; then it may be, and a kDelete
 //    must follow.
 //  * kDelete: OK when the rule is gone, also when it was absent before (then `existed` is false and
-//  the
-//    counters are zero). A rule with the same handle and another cookie is of somebody else and is
-//    not deleted: OK, `existed` false. Any error: the rule may still be there, repeat the delete.
+//    the counters are zero). A rule under the same name that is of another session or generation is
+//    not this one: OK, `existed` false, zero counters. TC can tell that only from the answer to its
+//    delete, so there such a rule goes too; its handles are this daemon's alone. Any error: the
+//    rule may still be there, repeat the delete.
 //  * kQuery: OK with counters and last use; NOT_FOUND when the rule is gone (lost); any other error
 //  says
 //    nothing about the rule.

@@ -1,15 +1,28 @@
-// Sessions as TC flower rules: the Datapath that talks to the kernel's cls_flower and, through it,
-// to the NIC's embedded switch.
+// The datapath of TC flower: a session is a pair of filters on its LIFs' netdevs.
 //
-// Each netdev has one port (socket and lock) and one worker thread; a batch is split by ingress
-// netdev and the ports work at the same time, which is the parallelism that kernel and NIC have.
+// Start loads the TC modules, resolves the LIFs' netdevs, creates clsact where there is none,
+// removes what an earlier instance left (it is not adopted in this version), installs the
+// keep-alives and begins to follow the links. The filters of others are never touched.
+//
+// A batch is split by the netdev its rules arrive on; each netdev has one socket and one writer at
+// a time, and long batches are written to all netdevs in parallel. Filters stay in the kernel when
+// the object goes.
+//
+// A netdev that went away (LifState::kLost) and comes back under its name is prepared like at Start
+// and used for new rules; it is then reported kUp or kDown.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "base/mutex.h"
 #include "datapath/datapath.h"
 #include "datapath/tc_kernel.h"
@@ -21,65 +34,78 @@
 namespace offload::datapath {
 
 struct TcLif {
-  session::LifId id = 0;
+  session::LifId lif = 0;
   std::string netdev;  // several LIFs may name one
 };
 
-struct TcOptions {
-  TcRuleOptions rules;
-  uint32_t table_size = 0;  // rules that the table takes, ours all together
+struct TcDatapathOptions {
+  OffloadMode mode = OffloadMode::kHardware;
+  uint16_t priority_base = 5;  // 1..kMaxPriorityBase
+  uint32_t table_size = 0;     // rules the table takes, keep-alives included
+  std::vector<TcLif> lifs;     // at least one, each number once
+  // How long the NIC takes to sample a counter (mlx5: 1 s). Used in mode hardware only.
   absl::Duration sample_grace;
-  std::vector<TcLif> lifs;
 };
 
-class TcDatapath final : public Datapath, public TcLinkHandler {
+class TcDatapath final : public Datapath {
  public:
   // `kernel` must outlive the datapath.
-  TcDatapath(TcKernel& kernel, TcOptions options);
+  TcDatapath(TcDatapathOptions options, TcKernel& kernel);
   ~TcDatapath() override;
+  TcDatapath(const TcDatapath&) = delete;
+  TcDatapath& operator=(const TcDatapath&) = delete;
 
-  // Who is told of links, from Start on. Call before Start; must outlive the datapath or be reset
-  // to null by StopWatching.
-  void SetObserver(LifObserver* observer) { observer_ = observer; }
-  void StopWatching() { watch_.reset(); }
+  // Who hears of LIFs; null = nobody. When it returns, no call to the former observer is running or
+  // will come. Not to be called from OnLifState. Set it before Start: what Start's first look at
+  // the links shows is told only once.
+  void SetObserver(LifObserver* observer) EXCLUDES(observer_mutex_);
 
+  // INVALID_ARGUMENT: options. FAILED_PRECONDITION: a netdev is missing (naming LIF and netdev), a
+  // foreign filter is in the way. Otherwise the kernel's error.
   absl::StatusOr<StartReport> Start() override;
-  void Apply(absl::Span<const FlowOp> ops, absl::Span<FlowResult> results) override;
-  absl::StatusOr<uint32_t> AttachmentPoint(session::LifId lif) const override;
-  uint32_t SessionCapacity() const override;
-  absl::Duration SampleGrace() const override { return options_.sample_grace; }
 
-  // TcLinkHandler: for the watch.
-  void OnLink(const netlink::Link& link) override;
-  void OnLinkDeleted(uint32_t ifindex) override;
-  void OnAllLinks(const std::vector<netlink::Link>& links) override;
+  // UNAVAILABLE for every operation before Start.
+  void Apply(absl::Span<const FlowOp> ops, absl::Span<FlowResult> results) override;
+
+  // The position of the netdev among the configured ones: it stays the same when the netdev comes
+  // back with another ifindex. FAILED_PRECONDITION before Start.
+  absl::StatusOr<uint32_t> AttachmentPoint(session::LifId lif) const override;
+
+  uint32_t SessionCapacity() const override;
+  absl::Duration SampleGrace() const override;
 
  private:
   struct Port {
-    std::string netdev;
-    std::vector<session::LifId> lifs;
-    std::unique_ptr<TcPort> tc;
+    std::unique_ptr<TcPort> writer;
     std::unique_ptr<TcWorker> worker;
-    LifState state =
-        LifState::kUp;  // what the observer was told last; only the watch's thread uses it
+    std::vector<session::LifId> lifs;
   };
+  using PortIndex = absl::flat_hash_map<session::LifId, size_t>;
+  using Batch = std::vector<std::vector<PortJob>>;  // by port
 
-  absl::Status AttachAll(netlink::Links& links, SweepLog& log, StartReport& report);
-  absl::Status Attach(Port& port, const netlink::Link& link, netlink::Links& links, SweepLog& log);
-  // Jobs by port; what cannot be placed gets its result.
-  std::vector<std::vector<PortJob>> Split(absl::Span<const FlowOp> ops,
-                                          absl::Span<FlowResult> results);
+  absl::Status CheckOptions() const;
+  absl::Status OpenPorts(netlink::Links& links, std::vector<Port>& ports, PortIndex& by_lif,
+                         std::vector<uint32_t>& ifindexes, SweepLog& log) const;
+  absl::StatusOr<Port> OpenPort(const std::string& netdev) const;
+  absl::StatusOr<std::unique_ptr<LinkWatch>> BeginWatch(
+      std::unique_ptr<netlink::LinkMonitor> monitor, absl::Span<const uint32_t> ifindexes);
+  Batch Split(absl::Span<const FlowOp> ops, absl::Span<FlowResult> results) const;
+  // The job of one operation; an error is its result.
+  absl::StatusOr<PortJob> MakeJob(const FlowOp& op, FlowResult& result) const;
+  void ApplyInParallel(const Batch& batch) const;
+  void OnChange(const PortChange& change) EXCLUDES(observer_mutex_);
+  absl::StatusOr<netlink::Link> Reattach(size_t port, netlink::Links& links) const;
 
-  void Reattach(Port& port, const netlink::Link& link);
-  void Lose(Port& port);
-  void Tell(Port& port, LifState state);
-
+  const TcDatapathOptions options_;
   TcKernel& kernel_;
-  const TcOptions options_;
-  LifObserver* observer_ = nullptr;
+  // Written by Start before ready_, constant afterwards.
   std::vector<Port> ports_;
-  absl::flat_hash_map<session::LifId, uint32_t> port_of_;  // index in ports_
-  std::unique_ptr<TcLinkWatch> watch_;                     // last: its thread uses the others
+  PortIndex port_of_;
+  std::atomic<bool> ready_ = false;
+
+  base::Mutex observer_mutex_;  // held while the observer is called
+  LifObserver* observer_ GUARDED_BY(observer_mutex_) = nullptr;
+  std::unique_ptr<LinkWatch> watch_;  // last: its thread uses the members above
 };
 
 }  // namespace offload::datapath

@@ -1,49 +1,56 @@
-// Follows the netdevs of the LIFs by RTNLGRP_LINK, in a thread of its own.
-//
-// A netdev is known by its ifindex while it is attached, so a rename changes nothing; when it is
-// gone, a netdev of the configured name that appears is a new one.
+// The thread that follows the links of the ports and tells what became of them.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
-#include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "base/unique_fd.h"
+#include "datapath/tc_link_tracker.h"
 #include "netlink/links.h"
 
 namespace offload::datapath {
 
-// Called from the watch's thread.
-class TcLinkHandler {
- public:
-  virtual ~TcLinkHandler() = default;
-  virtual void OnLink(const netlink::Link& link) = 0;
-  virtual void OnLinkDeleted(uint32_t ifindex) = 0;
-  // All links there are; what is not among them is gone.
-  virtual void OnAllLinks(const std::vector<netlink::Link>& links) = 0;
+// Called from the watcher's thread.
+struct LinkHooks {
+  std::function<void(const PortChange&)> on_change;
+  // The port's netdev is gone: looks for one with its name and makes it ready. NOT_FOUND while
+  // there is none; asked again after each link event.
+  std::function<absl::StatusOr<netlink::Link>(size_t port, netlink::Links& links)> reattach;
 };
 
-class TcLinkWatch {
+class LinkWatch {
  public:
-  // `handler` must outlive the watch. Reads all links once at the start.
-  TcLinkWatch(std::unique_ptr<netlink::LinkMonitor> monitor, std::unique_ptr<netlink::Links> links,
-              TcLinkHandler& handler);
-  ~TcLinkWatch();
-  TcLinkWatch(const TcLinkWatch&) = delete;
-  TcLinkWatch& operator=(const TcLinkWatch&) = delete;
+  // `monitor` should have been opened before the ports' ifindexes were read, so that no change is
+  // missed. The thread reads all links first and reports ports that are down or lost already.
+  static absl::StatusOr<std::unique_ptr<LinkWatch>> Begin(
+      std::unique_ptr<netlink::LinkMonitor> monitor, std::unique_ptr<netlink::Links> links,
+      absl::Span<const uint32_t> ifindexes, LinkHooks hooks);
+  // Ends the thread; no hook runs after it.
+  ~LinkWatch();
+  LinkWatch(const LinkWatch&) = delete;
+  LinkWatch& operator=(const LinkWatch&) = delete;
 
  private:
+  LinkWatch(std::unique_ptr<netlink::LinkMonitor> monitor, std::unique_ptr<netlink::Links> links,
+            absl::Span<const uint32_t> ifindexes, LinkHooks hooks, base::UniqueFd stop);
   void Run();
-  void Resync();
+  void ReadAll();
+  void ReadEvents();
+  void Reattach();
+  void Tell(const std::vector<PortChange>& changes);
 
   const std::unique_ptr<netlink::LinkMonitor> monitor_;
   const std::unique_ptr<netlink::Links> links_;
-  TcLinkHandler& handler_;
-  base::UniqueFd stop_;
+  const LinkHooks hooks_;
+  LinkTracker tracker_;  // of the thread
+  const base::UniqueFd stop_;
   std::thread thread_;  // last: it uses the members above
 };
 

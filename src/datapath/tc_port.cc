@@ -23,7 +23,7 @@ using Kind = FlowOp::Kind;
 // invalid.
 bool SaysGone(const absl::Status& status) {
   const int error = netlink::ErrnoOf(status);
-  return absl::IsNotFound(status) || error == ENOENT || error == ENODEV || error == EINVAL;
+  return absl::IsNotFound(status) || error == EINVAL;
 }
 
 bool IsOf(const FlowRule& rule, const FlowerFilter& filter) {
@@ -85,7 +85,10 @@ void TcPort::ApplySlice(absl::Span<const PortJob> jobs) {
     std::vector<Attempt> doubtful = Settle(std::move(attempts));
     attempts = ReadBack(std::move(doubtful));
   }
-  for (const Attempt& attempt : attempts) Fail(attempt.job, attempt.reply.status);
+  for (const Attempt& attempt : attempts) {
+    Fail(attempt.job,
+         absl::UnknownError(absl::StrCat("no certain answer: ", attempt.reply.status.message())));
+  }
 }
 
 // Requests of the jobs; those that need none get their result.
@@ -209,28 +212,30 @@ std::vector<TcPort::Attempt> TcPort::ReadBack(std::vector<Attempt> doubtful) {
   if (!readings.empty()) Execute(readings);
   std::vector<Attempt> again;
   for (size_t i = 0; i < doubtful.size(); ++i) {
-    const FilterReply& there = readings[i].reply;
-    const FlowOp& op = *doubtful[i].job.op;
-    const bool collided = absl::IsAlreadyExists(doubtful[i].reply.status);
-    const bool absent = SaysGone(there.status);
-    if (op.kind == Kind::kAdd && there.status.ok() && there.filter) {
-      if (KeyEquals(doubtful[i].request.filter, *there.filter)) continue;
-      Fail(doubtful[i].job,
-           absl::AlreadyExistsError(absl::StrCat(Name(op.rule), " is taken by another rule; ",
-                                                 doubtful[i].reply.status.message())));
-    } else if (op.kind == Kind::kAdd && collided && absent) {
-      Fail(doubtful[i].job,
-           absl::AlreadyExistsError(absl::StrCat("another rule matches ", op.rule.tuple.ToString(),
-                                                 "; ", doubtful[i].reply.status.message())));
-    } else if (op.kind == Kind::kDelete && absent) {
-      continue;  // it was done, its counters are lost
-    } else if (op.kind == Kind::kQuery && !absl::IsUnknown(there.status)) {
-      SettleQuery(readings[i]);
-    } else {
-      again.push_back(std::move(doubtful[i]));
-    }
+    if (!SettleReading(doubtful[i], readings[i])) again.push_back(std::move(doubtful[i]));
   }
   return again;
+}
+
+bool TcPort::SettleReading(const Attempt& doubtful, const Attempt& reading) const {
+  const FlowOp& op = *doubtful.job.op;
+  const FilterReply& there = reading.reply;
+  if (op.kind == Kind::kQuery) return SettleQuery(reading);
+  // Absent after a delete: it was done, only its counters are lost.
+  if (op.kind == Kind::kDelete) return SaysGone(there.status);
+  const std::string said = std::string(doubtful.reply.status.message());
+  if (there.status.ok() && there.filter) {
+    if (KeyEquals(doubtful.request.filter, *there.filter)) return true;
+    Fail(doubtful.job, absl::AlreadyExistsError(
+                           absl::StrCat(Name(op.rule), " is taken by another rule; ", said)));
+    return true;
+  }
+  if (absl::IsAlreadyExists(doubtful.reply.status) && SaysGone(there.status)) {
+    Fail(doubtful.job, absl::AlreadyExistsError(absl::StrCat(
+                           "another rule matches ", op.rule.tuple.ToString(), "; ", said)));
+    return true;
+  }
+  return false;
 }
 
 void TcPort::Fail(const PortJob& job, const absl::Status& status) const {

@@ -65,6 +65,8 @@ class TcPort {
   // Reads `doubtful` back, sets the results of what that shows; returns what must be repeated.
   std::vector<Attempt> ReadBack(std::vector<Attempt> doubtful) REQUIRES(mutex_);
 
+  // Each sets the result and returns true when the outcome is certain.
+  bool SettleReading(const Attempt& doubtful, const Attempt& reading) const;
   bool SettleAdd(const Attempt& attempt) const;
   bool SettleDelete(const Attempt& attempt) const;
   bool SettleQuery(const Attempt& attempt) const;

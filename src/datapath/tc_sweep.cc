@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "datapath/tc_identity.h"
 #include "netlink/kernel_error.h"
 
@@ -44,8 +44,8 @@ class Inventory {
   explicit Inventory(const SweepTarget& target) : target_(target) {}
 
   absl::Status Read(FilterSocket& socket) {
-    // Not terse: a terse dump ends with EMSGSIZE, or too early without an error, at the first filter of
-    // a kind that has no terse form (u32, matchall).
+    // Not terse: a terse dump ends with EMSGSIZE, or too early without an error, at the first
+    // filter of a kind that has no terse form (u32, matchall).
     const netlink::DumpRequest request{.at = {.ifindex = target_.ifindex}, .chain = 0};
     absl::Status status = absl::AbortedError("not read");
     for (int round = 0; round < kRounds && absl::IsAborted(status); ++round) {
@@ -54,7 +54,8 @@ class Inventory {
       obstacle_ = absl::OkStatus();
       status = socket.Dump(request, [this](const FlowerFilter& filter) { See(filter); });
     }
-    return status.ok() ? obstacle_ : status;
+    if (status.ok()) return obstacle_;
+    return netlink::WithPrefix(status, absl::StrCat(target_.netdev, ": reading filters: "));
   }
 
   const std::vector<FlowerFilter>& ours() const { return ours_; }
@@ -102,7 +103,8 @@ void LogRemoved(const SweepTarget& target, const FlowerFilter& filter, SweepLog&
   if (cookie.ok()) {
     log.Removed(target.netdev, cookie->key);
   } else {
-    log.RemovedStanding(target.netdev);
+    log.Note(absl::StrCat(target.netdev, ": removed a keep-alive of ours at priority ",
+                          filter.id.priority, ", which is not used any more"));
   }
 }
 
@@ -132,12 +134,10 @@ absl::Status RemoveOurs(FilterSocket& socket, const SweepTarget& target, SweepLo
   for (int round = 0; round < kRounds; ++round) {
     Inventory inventory(target);
     if (absl::Status status = inventory.Read(socket); !status.ok()) {
-      return absl::StartsWith(status.message(), target.netdev)
-                 ? status
-                 : netlink::WithPrefix(status, absl::StrCat(target.netdev, ": reading filters: "));
+      return status;
     }
     if (inventory.ours().empty()) {
-      for (const std::string& note : inventory.foreign()) log.Foreign(note);
+      for (const std::string& note : inventory.foreign()) log.Note(note);
       return absl::OkStatus();
     }
     if (absl::Status status = DeleteAll(socket, target, inventory.ours(), log); !status.ok()) {
@@ -179,18 +179,12 @@ void SweepLog::Removed(const std::string& netdev, const session::SessionKey& ses
   if (fresh) order_.push_back(session);
   Removal& removal = it->second;
   ++removal.rules;
-  if (removal.netdevs.empty()) {
-    removal.netdevs = netdev;
-  } else if (!absl::EndsWith(removal.netdevs, netdev)) {
-    absl::StrAppend(&removal.netdevs, ", ", netdev);
+  if (removal.netdevs.empty() || removal.netdevs.back() != netdev) {
+    removal.netdevs.push_back(netdev);
   }
 }
 
-void SweepLog::RemovedStanding(const std::string& netdev) {
-  Foreign(absl::StrCat(netdev, ": removed a keep-alive of ours at a priority no longer used"));
-}
-
-void SweepLog::Foreign(std::string note) { foreign_.push_back(std::move(note)); }
+void SweepLog::Note(std::string note) { notes_.push_back(std::move(note)); }
 
 StartReport SweepLog::Report() const {
   StartReport report{.removed_rules = rules_, .removed_sessions = order_.size()};
@@ -198,16 +192,16 @@ StartReport SweepLog::Report() const {
     const Removal& removal = sessions_.at(order_[i]);
     report.notes.push_back(absl::StrCat("removed ", Rules(removal.rules), " of session ",
                                         order_[i].id, " (owner ", order_[i].owner, ") from ",
-                                        removal.netdevs));
+                                        absl::StrJoin(removal.netdevs, ", ")));
   }
   if (order_.size() > kMaxNotes) {
     report.notes.push_back(absl::StrCat("removed the rules of ", order_.size() - kMaxNotes,
                                         " more sessions, ", Rules(rules_), " in all"));
   }
-  for (size_t i = 0; i < foreign_.size() && i < kMaxNotes; ++i) report.notes.push_back(foreign_[i]);
-  if (foreign_.size() > kMaxNotes) {
+  for (size_t i = 0; i < notes_.size() && i < kMaxNotes; ++i) report.notes.push_back(notes_[i]);
+  if (notes_.size() > kMaxNotes) {
     report.notes.push_back(
-        absl::StrCat("and ", foreign_.size() - kMaxNotes, " more filters that are no sessions"));
+        absl::StrCat("and ", notes_.size() - kMaxNotes, " more notes of the kind"));
   }
   return report;
 }

@@ -29,18 +29,17 @@ class SweepLog {
   static constexpr size_t kMaxNotes = 16;  // of each kind; the rest is summed up in one line
 
   void Removed(const std::string& netdev, const session::SessionKey& session);
-  void RemovedStanding(const std::string& netdev);
-  void Foreign(std::string note);
+  void Note(std::string note);  // something else worth a line
   StartReport Report() const;
 
  private:
   struct Removal {
     uint64_t rules = 0;
-    std::string netdevs;  // "p0, p1"
+    std::vector<std::string> netdevs;
   };
   std::vector<session::SessionKey> order_;  // as they were met
   absl::flat_hash_map<session::SessionKey, Removal> sessions_;
-  std::vector<std::string> foreign_;
+  std::vector<std::string> notes_;
   uint64_t rules_ = 0;
 };
 
