@@ -2,11 +2,14 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <regex>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "config/flags.h"
 #include "config/schema.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -73,6 +76,22 @@ TEST(DocumentsTest, ManualNamesEachKey) {
     const std::vector<std::string> parts = absl::StrSplit(key, '/');
     EXPECT_THAT(manual, HasSubstr("\\fB" + parts.back() + "\\fR")) << key;
   }
+}
+
+TEST(DocumentsTest, ManualNamesEachFlag) {
+  const char* const arguments[] = {"offloadd", "--help"};
+  const absl::StatusOr<CommandLine> help = ParseCommandLine(2, arguments, "");
+  ASSERT_TRUE(help.ok() && help->answer.has_value());
+  const std::string manual =
+      absl::StrReplaceAll(ReadFile("packaging/man/offloadd.8"), {{"\\-", "-"}});
+  const std::regex flag("--[a-z][a-z-]*");
+  const std::string& text = *help->answer;
+  std::set<std::string> flags;
+  for (std::sregex_iterator at(text.begin(), text.end(), flag), end; at != end; ++at) {
+    flags.insert(at->str());
+  }
+  EXPECT_GE(flags.size(), 12u);
+  for (const std::string& name : flags) EXPECT_THAT(manual, HasSubstr(name));
 }
 
 }  // namespace
