@@ -1,5 +1,5 @@
-// A firewall's side of the OpenOffload API, as short as it gets: adds one session, and with "wait" stays
-// until its closed record is there.
+// A firewall's side of the OpenOffload API, as short as it gets: adds one session, and with "wait"
+// stays until its closed record is there.
 //
 //   firewall_client SERVER ID IN_LIF OUT_LIF tcp|udp SRC SPORT DST DPORT TIMEOUT [wait]
 //   firewall_client unix:/run/offloadd.sock 7 1 2 tcp 10.0.1.1 40000 10.0.2.2 80 10 wait
@@ -17,10 +17,12 @@ namespace api = openoffload::v1;
 
 int main(int argc, char** argv) {
   if (argc < 11) {
-    std::cerr << "usage: firewall_client SERVER ID IN_LIF OUT_LIF tcp|udp SRC SPORT DST DPORT TIMEOUT [wait]\n";
+    std::cerr << "usage: firewall_client SERVER ID IN_LIF OUT_LIF tcp|udp SRC SPORT DST DPORT "
+                 "TIMEOUT [wait]\n";
     return 2;
   }
-  auto stub = api::SessionTable::NewStub(grpc::CreateChannel(argv[1], grpc::InsecureChannelCredentials()));
+  auto stub =
+      api::SessionTable::NewStub(grpc::CreateChannel(argv[1], grpc::InsecureChannelCredentials()));
 
   api::sessionRequest request;
   request.set_sessionid(std::stoull(argv[2]));
@@ -51,9 +53,9 @@ int main(int argc, char** argv) {
     auto closed = stub->getClosedSessions(&context, {});
     for (api::sessionResponse record; closed->Read(&record);) {
       std::cout << "closed: session " << record.sessionid() << " "
-                << api::SESSION_CLOSE_CODE_Name(record.sessionclosecode()) << " in " << record.inpackets()
-                << " packets " << record.inbytes() << " bytes out " << record.outpackets() << " packets "
-                << record.outbytes() << " bytes\n";
+                << api::SESSION_CLOSE_CODE_Name(record.sessionclosecode()) << " in "
+                << record.inpackets() << " packets " << record.inbytes() << " bytes out "
+                << record.outpackets() << " packets " << record.outbytes() << " bytes\n";
       if (record.sessionid() == request.sessionid()) return 0;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(200));

@@ -79,14 +79,14 @@ engine::EngineOptions EngineOptionsOf(const config::Config& config) {
   return options;
 }
 
-datapath::TcOptions TcOptionsOf(const config::Config& config) {
-  datapath::TcOptions options;
-  options.rules.mode = Same<datapath::OffloadMode>(config.datapath.mode);
-  options.rules.priority_base = config.datapath.priority_base;
+datapath::TcDatapathOptions TcOptionsOf(const config::Config& config) {
+  datapath::TcDatapathOptions options;
+  options.mode = Same<datapath::OffloadMode>(config.datapath.mode);
+  options.priority_base = config.datapath.priority_base;
   options.table_size = config.datapath.table_size;
   options.sample_grace = config.datapath.sample_grace;
   for (const config::Lif& lif : config.lifs) {
-    options.lifs.push_back({.id = lif.id, .netdev = lif.netdev});
+    options.lifs.push_back({.lif = lif.id, .netdev = lif.netdev});
   }
   return options;
 }

@@ -15,7 +15,7 @@
 namespace offload {
 
 engine::EngineOptions EngineOptionsOf(const config::Config& config);
-datapath::TcOptions TcOptionsOf(const config::Config& config);
+datapath::TcDatapathOptions TcOptionsOf(const config::Config& config);
 server::ServerOptions ServerOptionsOf(const config::Config& config);
 server::LifPredicate LifsOf(const config::Config& config);
 

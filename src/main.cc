@@ -39,7 +39,7 @@ int Run(const config::Config& config) {
   base::SystemClock clock;
   closed::MemoryLog closed(config.closed_log.max_records);
   datapath::SystemTcKernel kernel;
-  datapath::TcDatapath datapath(kernel, TcOptionsOf(config));
+  datapath::TcDatapath datapath(TcOptionsOf(config), kernel);
   engine::Engine engine(EngineOptionsOf(config), clock, datapath, closed);
   datapath.SetObserver(&engine);
   server::SpdlogRequestLog request_log(spdlog::default_logger(), clock);
@@ -57,7 +57,7 @@ int Run(const config::Config& config) {
   server.Stop(config.stop_deadline);
   ager.reset();
   if (config.on_stop == config::OnStop::kFlush) engine.CloseAll(session::CloseReason::kDeleted);
-  datapath.StopWatching();
+  datapath.SetObserver(nullptr);
   LogTotals(engine.Stats(), closed.Stats());
   spdlog::info("stopped");
   return 0;

@@ -66,7 +66,8 @@ struct Datapath {
   DatapathMode mode = DatapathMode::kHardware;
   uint16_t priority_base = 5;    // TC priorities base, base + 1 and base + 2 are ours: 1..12
   uint32_t table_size = 100000;  // rules; a session is two
-  // How stale a hardware counter may be. When the file does not say: 0 in software mode, else 1 s.
+  // How stale a hardware counter may be; matters in mode hardware only. When the file does not say:
+  // 1 s there, else 0.
   absl::Duration sample_grace = absl::Seconds(1);
 };
 

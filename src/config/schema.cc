@@ -114,7 +114,7 @@ Field<Config> DatapathField() {
           [](const Node& node, absl::string_view, Config& out) {
             ReadObject(node, DatapathFields(), out.datapath);
             const bool given = node.value.is_object() && node.value.contains("sample_grace");
-            if (!given && out.datapath.mode == DatapathMode::kSoftware) {
+            if (!given && out.datapath.mode != DatapathMode::kHardware) {
               out.datapath.sample_grace = absl::ZeroDuration();
             }
           },

@@ -77,9 +77,11 @@ TEST(LoadTest, EveryValueIsRead) {
   EXPECT_EQ(config.log.level, LogLevel::kTrace);
 }
 
-TEST(LoadTest, SoftwareModeHasNoGraceUnlessGiven) {
-  EXPECT_EQ(Parsed(With(R"("datapath": {"mode": "software"})")).datapath.sample_grace,
-            absl::ZeroDuration());
+TEST(LoadTest, OnlyHardwareModeHasAGraceUnlessGiven) {
+  for (const char* mode : {"software", "any"}) {
+    const std::string text = With(absl::StrCat(R"("datapath": {"mode": ")", mode, "\"}"));
+    EXPECT_EQ(Parsed(text).datapath.sample_grace, absl::ZeroDuration()) << mode;
+  }
   EXPECT_EQ(
       Parsed(With(R"("datapath": {"mode": "software", "sample_grace": 2})")).datapath.sample_grace,
       absl::Seconds(2));
