@@ -1,0 +1,267 @@
+#include "scripted_kernel.h"
+
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "netlink/kernel_error.h"
+
+namespace offload::datapath {
+
+using netlink::ErrnoToStatus;
+using netlink::FilterReply;
+using netlink::FilterRequest;
+using netlink::FlowerFilter;
+using netlink::LinkEvent;
+
+class ScriptedKernel::Socket final : public netlink::FilterSocket {
+ public:
+  explicit Socket(ScriptedKernel& kernel) : kernel_(kernel) {}
+
+  void Execute(absl::Span<const FilterRequest> requests, absl::Span<FilterReply> replies) override {
+    for (size_t i = 0; i < requests.size(); ++i) {
+      base::MutexLock lock(kernel_.mutex_);
+      replies[i] = kernel_.Do(requests[i]);
+    }
+  }
+
+  absl::Status Dump(const netlink::DumpRequest& request,
+                    const std::function<void(const FlowerFilter&)>& visit) override {
+    std::vector<FlowerFilter> found;
+    bool aborted = false;
+    {
+      base::MutexLock lock(kernel_.mutex_);
+      for (const auto& [place, filter] : kernel_.filters_) {
+        if (filter.id.at == request.at) found.push_back(filter);
+      }
+      if (kernel_.aborts_ > 0) aborted = kernel_.aborts_-- > 0;
+    }
+    uint16_t priority = 0;
+    for (const FlowerFilter& filter : found) {
+      if (filter.id.priority != priority) visit(HeaderOf(filter));
+      priority = filter.id.priority;
+      visit(filter);
+    }
+    return aborted ? absl::AbortedError("filters changed during the dump") : absl::OkStatus();
+  }
+
+ private:
+  static FlowerFilter HeaderOf(const FlowerFilter& filter) {
+    FlowerFilter header{.id = filter.id, .kind = filter.kind, .has_options = false};
+    header.id.handle = 0;
+    return header;
+  }
+  ScriptedKernel& kernel_;
+};
+
+class ScriptedKernel::LinkTable final : public netlink::Links {
+ public:
+  explicit LinkTable(ScriptedKernel& kernel) : kernel_(kernel) {}
+
+  absl::StatusOr<std::vector<netlink::Link>> All() override {
+    base::MutexLock lock(kernel_.mutex_);
+    std::vector<netlink::Link> all;
+    for (const auto& [name, link] : kernel_.links_) all.push_back(link);
+    return all;
+  }
+  absl::StatusOr<netlink::Link> ByName(const std::string& name) override {
+    base::MutexLock lock(kernel_.mutex_);
+    const auto link = kernel_.links_.find(name);
+    if (link == kernel_.links_.end()) return absl::NotFoundError("no netdev " + name);
+    return link->second;
+  }
+  absl::StatusOr<netlink::ClsactResult> EnsureClsact(uint32_t ifindex) override {
+    base::MutexLock lock(kernel_.mutex_);
+    if (!kernel_.clsact_status_.ok()) return kernel_.clsact_status_;
+    return std::exchange(kernel_.clsact_[ifindex], true) ? netlink::ClsactResult::kPresent
+                                                         : netlink::ClsactResult::kCreated;
+  }
+
+ private:
+  ScriptedKernel& kernel_;
+};
+
+class ScriptedKernel::Monitor final : public netlink::LinkMonitor {
+ public:
+  explicit Monitor(ScriptedKernel& kernel) : kernel_(kernel) {}
+
+  int fd() const override { return kernel_.event_fd_.get(); }
+  absl::Status Read(const std::function<void(const LinkEvent&)>& visit) override {
+    std::deque<LinkEvent> events;
+    {
+      base::MutexLock lock(kernel_.mutex_);
+      eventfd_t count = 0;
+      ::eventfd_read(fd(), &count);
+      events.swap(kernel_.events_);
+    }
+    for (const LinkEvent& event : events) visit(event);
+    return absl::OkStatus();
+  }
+
+ private:
+  ScriptedKernel& kernel_;
+};
+
+ScriptedKernel::ScriptedKernel() : event_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+void ScriptedKernel::AddLink(netlink::Link link) {
+  base::MutexLock lock(mutex_);
+  links_[link.name] = std::move(link);
+}
+
+void ScriptedKernel::ChangeLink(const netlink::Link& link) {
+  base::MutexLock lock(mutex_);
+  links_[link.name] = link;
+  Tell({.kind = LinkEvent::Kind::kChanged, .link = link});
+}
+
+void ScriptedKernel::DeleteLink(const std::string& name) {
+  base::MutexLock lock(mutex_);
+  const netlink::Link link = links_.at(name);
+  Erase(name);
+  Tell({.kind = LinkEvent::Kind::kDeleted, .link = link});
+}
+
+void ScriptedKernel::DeleteLinkUnheard(const std::string& name) {
+  base::MutexLock lock(mutex_);
+  Erase(name);
+  Tell({.kind = LinkEvent::Kind::kResync});
+}
+
+void ScriptedKernel::Erase(const std::string& name) {
+  const uint32_t ifindex = links_.at(name).ifindex;
+  std::erase_if(filters_, [&](const auto& entry) { return std::get<0>(entry.first) == ifindex; });
+  links_.erase(name);
+}
+
+void ScriptedKernel::Tell(LinkEvent event) {
+  events_.push_back(std::move(event));
+  ::eventfd_write(event_fd_.get(), 1);
+}
+
+void ScriptedKernel::Expect(Script script) {
+  base::MutexLock lock(mutex_);
+  scripts_.push_back(std::move(script));
+}
+
+void ScriptedKernel::FailClsact(absl::Status status) {
+  base::MutexLock lock(mutex_);
+  clsact_status_ = std::move(status);
+}
+
+void ScriptedKernel::AbortDumps(int count) {
+  base::MutexLock lock(mutex_);
+  aborts_ = count;
+}
+
+void ScriptedKernel::Put(const FlowerFilter& filter) {
+  base::MutexLock lock(mutex_);
+  filters_[{filter.id.at.ifindex, filter.id.priority, filter.id.handle}] = filter;
+}
+
+std::optional<FlowerFilter> ScriptedKernel::Find(uint32_t ifindex, uint16_t priority,
+                                                 uint32_t handle) {
+  base::MutexLock lock(mutex_);
+  const auto found = filters_.find({ifindex, priority, handle});
+  if (found == filters_.end()) return std::nullopt;
+  return found->second;
+}
+
+void ScriptedKernel::Count(uint32_t ifindex, uint16_t priority, uint32_t handle, uint64_t packets,
+                           uint64_t bytes, absl::Duration idle) {
+  base::MutexLock lock(mutex_);
+  netlink::FilterAction& action = filters_.at({ifindex, priority, handle}).actions.front();
+  action.stats = netlink::ActionStats{.packets = packets, .bytes = bytes};
+  action.times = netlink::ActionTimes{.install = absl::Seconds(100), .last_use = idle};
+}
+
+std::vector<FlowerFilter> ScriptedKernel::Filters() {
+  base::MutexLock lock(mutex_);
+  std::vector<FlowerFilter> all;
+  for (const auto& [place, filter] : filters_) all.push_back(filter);
+  return all;
+}
+
+size_t ScriptedKernel::Requests(Op op) {
+  base::MutexLock lock(mutex_);
+  return requests_[op];
+}
+
+size_t ScriptedKernel::clsact_created() {
+  base::MutexLock lock(mutex_);
+  return clsact_.size();
+}
+
+size_t ScriptedKernel::modules_loaded() {
+  base::MutexLock lock(mutex_);
+  return modules_loaded_;
+}
+
+void ScriptedKernel::LoadModules() {
+  base::MutexLock lock(mutex_);
+  ++modules_loaded_;
+}
+
+absl::StatusOr<std::unique_ptr<netlink::FilterSocket>> ScriptedKernel::OpenFilterSocket() {
+  return std::make_unique<Socket>(*this);
+}
+
+absl::StatusOr<std::unique_ptr<netlink::Links>> ScriptedKernel::OpenLinks() {
+  return std::make_unique<LinkTable>(*this);
+}
+
+absl::StatusOr<std::unique_ptr<netlink::LinkMonitor>> ScriptedKernel::OpenLinkMonitor() {
+  return std::make_unique<Monitor>(*this);
+}
+
+std::optional<ScriptedKernel::Script> ScriptedKernel::TakeScript(const FilterRequest& request) {
+  const auto script = std::find_if(scripts_.begin(), scripts_.end(), [&](const Script& candidate) {
+    return candidate.op == request.op &&
+           candidate.handle.value_or(request.filter.id.handle) == request.filter.id.handle;
+  });
+  if (script == scripts_.end()) return std::nullopt;
+  const Script taken = *script;
+  scripts_.erase(script);
+  return taken;
+}
+
+FilterReply ScriptedKernel::Do(const FilterRequest& request) {
+  ++requests_[request.op];
+  const std::optional<Script> script = TakeScript(request);
+  if (!script) return Execute(request);
+  if (script->takes_effect) Execute(request);
+  return {.status = script->status};
+}
+
+FilterReply ScriptedKernel::Execute(const FilterRequest& request) {
+  if (request.op == Op::kAdd) return {.status = Add(request.filter)};
+  const netlink::FilterId& id = request.filter.id;
+  const auto found = filters_.find({id.at.ifindex, id.priority, id.handle});
+  if (found == filters_.end() || found->second.id.protocol != id.protocol) {
+    return {.status = ErrnoToStatus(ENOENT)};
+  }
+  FilterReply reply;
+  if (request.op == Op::kGet || request.echo) reply.filter = found->second;
+  if (request.op == Op::kDelete) filters_.erase(found);
+  return reply;
+}
+
+absl::Status ScriptedKernel::Add(const FlowerFilter& filter) {
+  const netlink::FilterId& id = filter.id;
+  for (const auto& [place, there] : filters_) {
+    if (there.id.at != id.at || there.id.priority != id.priority) continue;
+    if (there.id.protocol != id.protocol) return ErrnoToStatus(EINVAL, "another protocol");
+    if (there.id.handle == id.handle) return ErrnoToStatus(EEXIST, "Filter already exists");
+    if (there.key == filter.key) return ErrnoToStatus(EEXIST);
+  }
+  FlowerFilter stored = filter;
+  stored.flags |= filter.flags & netlink::kSkipHw ? netlink::kNotInHw : netlink::kInHw;
+  stored.actions.front().stats = netlink::ActionStats{};
+  stored.actions.front().times = netlink::ActionTimes{};
+  filters_[{id.at.ifindex, id.priority, id.handle}] = std::move(stored);
+  return absl::OkStatus();
+}
+
+}  // namespace offload::datapath

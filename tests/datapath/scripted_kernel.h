@@ -1,0 +1,88 @@
+// A TcKernel in memory: filters by netdev, priority and handle, links, link events. It answers as
+// cls_api and cls_flower do, and where a test scripted it, as the test says.
+//
+// Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/mutex.h"
+#include "base/unique_fd.h"
+#include "datapath/tc_kernel.h"
+
+namespace offload::datapath {
+
+class ScriptedKernel final : public TcKernel {
+ public:
+  using Op = netlink::FilterRequest::Op;
+
+  // The answer to the next request of kind `op` (and `handle`, when given).
+  struct Script {
+    Op op = Op::kAdd;
+    std::optional<uint32_t> handle;
+    absl::Status status;
+    bool takes_effect = false;  // done nevertheless
+  };
+
+  ScriptedKernel();
+
+  void AddLink(netlink::Link link);
+  // The same with an event.
+  void ChangeLink(const netlink::Link& link);
+  void DeleteLink(const std::string& name);  // its filters go too
+  // Forgets the link without an event; then says that events were lost.
+  void DeleteLinkUnheard(const std::string& name);
+
+  void Expect(Script script);
+  void FailClsact(absl::Status status);
+  void AbortDumps(int count);
+
+  void Put(const netlink::FlowerFilter& filter);  // as somebody else
+  std::optional<netlink::FlowerFilter> Find(uint32_t ifindex, uint16_t priority, uint32_t handle);
+  void Count(uint32_t ifindex, uint16_t priority, uint32_t handle, uint64_t packets, uint64_t bytes,
+             absl::Duration idle);
+  std::vector<netlink::FlowerFilter> Filters();
+  size_t Requests(Op op);
+  size_t clsact_created();
+  size_t modules_loaded();
+
+  void LoadModules() override;
+  absl::StatusOr<std::unique_ptr<netlink::FilterSocket>> OpenFilterSocket() override;
+  absl::StatusOr<std::unique_ptr<netlink::Links>> OpenLinks() override;
+  absl::StatusOr<std::unique_ptr<netlink::LinkMonitor>> OpenLinkMonitor() override;
+
+ private:
+  class Socket;
+  class LinkTable;
+  class Monitor;
+  using Place = std::tuple<uint32_t, uint16_t, uint32_t>;  // ifindex, priority, handle
+
+  netlink::FilterReply Do(const netlink::FilterRequest& request) REQUIRES(mutex_);
+  netlink::FilterReply Execute(const netlink::FilterRequest& request) REQUIRES(mutex_);
+  absl::Status Add(const netlink::FlowerFilter& filter) REQUIRES(mutex_);
+  std::optional<Script> TakeScript(const netlink::FilterRequest& request) REQUIRES(mutex_);
+  void Erase(const std::string& name) REQUIRES(mutex_);
+  void Tell(netlink::LinkEvent event) REQUIRES(mutex_);
+
+  base::Mutex mutex_;
+  std::map<std::string, netlink::Link> links_ GUARDED_BY(mutex_);
+  std::map<Place, netlink::FlowerFilter> filters_ GUARDED_BY(mutex_);
+  std::deque<Script> scripts_ GUARDED_BY(mutex_);
+  std::deque<netlink::LinkEvent> events_ GUARDED_BY(mutex_);
+  std::map<Op, size_t> requests_ GUARDED_BY(mutex_);
+  std::map<uint32_t, bool> clsact_ GUARDED_BY(mutex_);
+  absl::Status clsact_status_ GUARDED_BY(mutex_);
+  int aborts_ GUARDED_BY(mutex_) = 0;
+  size_t modules_loaded_ GUARDED_BY(mutex_) = 0;
+  const base::UniqueFd event_fd_;
+};
+
+}  // namespace offload::datapath
