@@ -10,9 +10,11 @@ grpc::ServerUnaryReactor* SessionTableV1::OnWorker(grpc::CallbackServerContext* 
                                                    Handler<Request, Response> handler,
                                                    const Request* request, Response* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  shared_.readers.Submit([this, handler, request, response, reactor] {
-    reactor->Finish((shared_.handlers.*handler)(caller_, *request, response));
-  });
+  // Not `this`: a call that was cancelled at the stop may run after its service is gone.
+  shared_.readers.Submit(
+      [&handlers = shared_.handlers, caller = caller_, handler, request, response, reactor] {
+        reactor->Finish((handlers.*handler)(caller, *request, response));
+      });
   return reactor;
 }
 
