@@ -94,6 +94,30 @@ struct StartReport {
   std::vector<std::string> notes;  // one line each, for the log
 };
 
+// What an examination of the host and the netdevs found: a line for people (`offloadctl doctor`).
+struct Finding {
+  enum class Level : uint8_t { kOk, kWarning, kProblem };
+  Level level = Level::kOk;
+  std::string check;    // which check, a stable word: "switchdev", "foreign-filters", "probe"
+  std::string subject;  // what was looked at: "p0", "p0 > p1", "host"
+  std::string text;     // what was found
+  std::string advice;   // what to do about it; empty when there is nothing to do
+  friend bool operator==(const Finding&, const Finding&) = default;
+};
+
+// What happened to operations since the start. Only grow.
+struct DatapathStats {
+  uint64_t added = 0;                // rules that are there after a kAdd
+  uint64_t deleted = 0;              // rules confirmed gone after a kDelete
+  uint64_t queried = 0;              // readings of a rule that was there
+  uint64_t refused_unsupported = 0;  // adds of a shape that cannot be offloaded
+  uint64_t refused_full = 0;         // adds that met a full table or hardware
+  uint64_t refused_other = 0;        // adds refused for any other reason
+  uint64_t busy_retries = 0;         // operations repeated because something was busy
+  uint64_t read_back = 0;            // operations without a certain answer, settled by reading
+  uint64_t standing_repairs = 0;     // standing rules that were missing and put back
+};
+
 // State of a LIF's netdev. kLost: the netdev is gone or is another one, its rules with it.
 enum class LifState : uint8_t { kUp, kDown, kLost };
 
@@ -125,6 +149,13 @@ class Datapath {
   // How stale a counter or last use may be: 0 for software, the sampling period for a NIC that
   // samples.
   virtual absl::Duration SampleGrace() const { return absl::ZeroDuration(); }
+
+  // Looks at everything that decides whether rules can be offloaded and packets find their way, and
+  // says what it found, good or bad. May be called at any time, before Start and after a failed one
+  // too, from any thread; blocks while it asks the kernel.
+  virtual std::vector<Finding> Examine() { return {}; }
+
+  virtual DatapathStats Stats() const { return {}; }
 };
 
 }  // namespace offload::datapath
