@@ -30,7 +30,7 @@ struct Core {
   base::Mutex mutex;
   base::CondVar unpinned;  // signalled after entries were unpinned
   Store store GUARDED_BY(mutex);
-  EngineStats stats GUARDED_BY(mutex);  // `sessions` is filled in when they are read
+  EngineStats stats GUARDED_BY(mutex);  // sessions, capacity: filled in when read
 };
 
 // The entry of `key` once nobody works on it, or null when there is none (any more).

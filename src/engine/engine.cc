@@ -137,7 +137,14 @@ EngineStats Engine::Stats() const {
   base::MutexLock lock(impl_->core.mutex);
   EngineStats stats = impl_->core.stats;
   stats.sessions = impl_->core.store.active();
+  stats.capacity = impl_->core.store.capacity();
   return stats;
 }
+
+datapath::LifState Engine::LinkState(session::LifId lif) const { return impl_->links.Last(lif); }
+
+std::vector<datapath::Finding> Engine::Examine() { return impl_->core.datapath.Examine(); }
+
+datapath::DatapathStats Engine::DatapathStats() const { return impl_->core.datapath.Stats(); }
 
 }  // namespace offload::engine

@@ -53,6 +53,7 @@ struct EngineOptions {
 
 struct EngineStats {
   uint64_t sessions = 0;  // established or installing now
+  uint64_t capacity = 0;  // sessions that fit at once
   uint64_t added = 0;     // accepted since start
   uint64_t rejected = 0;  // refused since start, for any reason
   uint64_t closed_timeout = 0;
@@ -112,6 +113,14 @@ class Engine final : public datapath::LifObserver {
   void OnLifState(session::LifId lif, datapath::LifState state) override;
 
   EngineStats Stats() const;
+
+  // What was last told of the LIF; kUp for one that nothing was told of.
+  datapath::LifState LinkState(session::LifId lif) const;
+
+  // The datapath's own findings and statistics (datapath/datapath.h). Examine blocks while the
+  // kernel is asked; sessions go on meanwhile.
+  std::vector<datapath::Finding> Examine();
+  datapath::DatapathStats DatapathStats() const;
 
  private:
   class Impl;

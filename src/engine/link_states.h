@@ -14,6 +14,7 @@ class LinkStates {
  public:
   void Set(session::LifId lif, datapath::LifState state, base::MonotonicTime now) {
     base::MutexLock lock(mutex_);
+    last_[lif] = state;
     if (state == datapath::LifState::kUp) {
       down_.erase(lif);
     } else if (state == datapath::LifState::kLost) {
@@ -22,6 +23,13 @@ class LinkStates {
     } else {
       down_.try_emplace(lif, now);
     }
+  }
+
+  // What was last set; kUp for a LIF that was never set.
+  datapath::LifState Last(session::LifId lif) const {
+    base::MutexLock lock(mutex_);
+    const auto found = last_.find(lif);
+    return found == last_.end() ? datapath::LifState::kUp : found->second;
   }
 
   // LIFs that were lost since the last call.
@@ -46,7 +54,8 @@ class LinkStates {
   }
 
  private:
-  base::Mutex mutex_;
+  mutable base::Mutex mutex_;
+  absl::flat_hash_map<session::LifId, datapath::LifState> last_ GUARDED_BY(mutex_);
   absl::flat_hash_map<session::LifId, base::MonotonicTime> down_ GUARDED_BY(mutex_);
   std::vector<session::LifId> lost_ GUARDED_BY(mutex_);
 };

@@ -56,6 +56,15 @@ void FakeDatapath::SetStartStatus(absl::Status status) {
   start_status_ = std::move(status);
 }
 
+void FakeDatapath::SetFindings(std::vector<datapath::Finding> findings) {
+  SetExamination([findings = std::move(findings)] { return findings; });
+}
+
+void FakeDatapath::SetExamination(std::function<std::vector<datapath::Finding>()> examination) {
+  base::MutexLock lock(mutex_);
+  examination_ = std::move(examination);
+}
+
 bool FakeDatapath::Count(Slot slot, Direction direction, uint64_t packets, uint64_t bytes) {
   base::MutexLock lock(mutex_);
   return CountHit(rules_.find({slot, direction}), packets, bytes);
@@ -200,6 +209,7 @@ void FakeDatapath::Apply(absl::Span<const FlowOp> ops, absl::Span<FlowResult> re
   const uint64_t call = calls_++;
   for (size_t i = 0; i < ops.size(); ++i) {
     results[i] = Do(ops[i]);
+    Tally(ops[i].kind, results[i].status);
     log_.push_back({.call = call, .op = ops[i], .status = results[i].status});
   }
   Leave(ops);
@@ -227,6 +237,17 @@ FlowResult FakeDatapath::Do(const FlowOp& op) {
   if (!fault) return Execute(op);
   if (fault->takes_effect) Execute(op);
   return FlowResult{.status = fault->status};
+}
+
+// UNKNOWN and UNAVAILABLE are no refusal: the rule may be there.
+void FakeDatapath::Tally(Kind kind, const absl::Status& status) {
+  if (status.ok()) {
+    ++(kind == Kind::kAdd ? stats_.added : kind == Kind::kDelete ? stats_.deleted : stats_.queried);
+  } else if (kind == Kind::kAdd && !absl::IsUnknown(status) && !absl::IsUnavailable(status)) {
+    ++(absl::IsUnimplemented(status)       ? stats_.refused_unsupported
+       : absl::IsResourceExhausted(status) ? stats_.refused_full
+                                           : stats_.refused_other);
+  }
 }
 
 FlowResult FakeDatapath::Execute(const FlowOp& op) {
@@ -313,6 +334,20 @@ uint32_t FakeDatapath::SessionCapacity() const {
 absl::Duration FakeDatapath::SampleGrace() const {
   base::MutexLock lock(mutex_);
   return grace_;
+}
+
+std::vector<datapath::Finding> FakeDatapath::Examine() {
+  std::function<std::vector<datapath::Finding>()> examination;
+  {
+    base::MutexLock lock(mutex_);
+    examination = examination_;
+  }
+  return examination ? examination() : std::vector<datapath::Finding>();
+}
+
+datapath::DatapathStats FakeDatapath::Stats() const {
+  base::MutexLock lock(mutex_);
+  return stats_;
 }
 
 }  // namespace offload::fakes

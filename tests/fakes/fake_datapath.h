@@ -1,6 +1,8 @@
 // A Datapath in memory that behaves like one: it keeps the rules it was given, refuses what a real
 // one refuses, and counts the packets a test says have passed.
 //
+// What Examine finds is what the test says; the statistics count what was done.
+//
 // Failures are asked for: the n-th operation of a kind fails with a status, a rule is lost, a
 // counter stands still, Apply blocks until it is released.
 //
@@ -60,6 +62,10 @@ class FakeDatapath final : public datapath::Datapath {
   void SetSampleGrace(absl::Duration grace);
   void SetStartStatus(absl::Status status);
 
+  // What Examine answers. The second form is called by each Examine, without a lock held.
+  void SetFindings(std::vector<datapath::Finding> findings);
+  void SetExamination(std::function<std::vector<datapath::Finding>()> examination);
+
   // Packets that hit a rule now. Returns whether there was such a rule.
   bool Count(datapath::Slot slot, session::Direction direction, uint64_t packets, uint64_t bytes);
   bool Count(const session::SessionKey& key, session::Direction direction, uint64_t packets,
@@ -98,6 +104,8 @@ class FakeDatapath final : public datapath::Datapath {
   absl::StatusOr<uint32_t> AttachmentPoint(session::LifId lif) const override;
   uint32_t SessionCapacity() const override;
   absl::Duration SampleGrace() const override;
+  std::vector<datapath::Finding> Examine() override;
+  datapath::DatapathStats Stats() const override;
 
  private:
   using Handle = std::pair<datapath::Slot, session::Direction>;
@@ -126,6 +134,7 @@ class FakeDatapath final : public datapath::Datapath {
   void Enter(absl::Span<const datapath::FlowOp> ops) REQUIRES(mutex_);
   void Leave(absl::Span<const datapath::FlowOp> ops) REQUIRES(mutex_);
   datapath::FlowResult Do(const datapath::FlowOp& op) REQUIRES(mutex_);
+  void Tally(Kind kind, const absl::Status& status) REQUIRES(mutex_);
   datapath::FlowResult Execute(const datapath::FlowOp& op) REQUIRES(mutex_);
   absl::Status Add(const datapath::FlowRule& rule) REQUIRES(mutex_);
   // The fault that hits this operation, if any; counts it.
@@ -142,6 +151,8 @@ class FakeDatapath final : public datapath::Datapath {
   size_t capacity_ GUARDED_BY(mutex_) = size_t{1} << 20;
   absl::Duration grace_ GUARDED_BY(mutex_);
   absl::Status start_status_ GUARDED_BY(mutex_);
+  std::function<std::vector<datapath::Finding>()> examination_ GUARDED_BY(mutex_);
+  datapath::DatapathStats stats_ GUARDED_BY(mutex_);
   Rulebook rules_ GUARDED_BY(mutex_);
   absl::flat_hash_map<MatchKey, Handle> by_match_ GUARDED_BY(mutex_);
   absl::flat_hash_map<std::pair<session::SessionKey, session::Direction>, Handle> by_key_
