@@ -65,6 +65,18 @@ bool IsListenAddress(absl::string_view address) {
   return IsHost(host);
 }
 
+bool IsLocalAddress(absl::string_view address) {
+  if (absl::StartsWith(address, "unix:")) return true;
+  absl::string_view host = address.substr(0, address.rfind(':'));
+  if (absl::ConsumePrefix(&host, "[")) host = absl::StripSuffix(host, "]");
+  const std::string text(host);
+  in_addr v4 = {};
+  in6_addr v6 = {};
+  if (inet_pton(AF_INET, text.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
+  if (inet_pton(AF_INET6, text.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
+  return absl::EqualsIgnoreCase(text, "localhost");
+}
+
 bool IsPlainName(absl::string_view name) {
   return !name.empty() && name.size() <= kLongestName && All(name, [](char c) {
     return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';

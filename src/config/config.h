@@ -52,6 +52,9 @@ struct Listener {
   std::string owner = kDefaultOwner;
   session::OwnerId owner_id = 0;  // index of `owner` in Config::owners
   Profile profile;  // resolved: the named profile, or v1 with the listener's overrides
+  // The daemon's own API (offloadd.admin.v1) is served here too. Resolved: when the file does not
+  // say, true for an address that only this host reaches.
+  bool admin = false;
 };
 
 // Several LIFs may name one netdev.

@@ -75,17 +75,28 @@ Field<Listener> ListenerProfileField(const std::map<std::string, Profile>& profi
 Listener InitialListener(const Config& so_far) {
   const auto profile = so_far.profiles.find(kDefaultProfile);
   return {.address = kDefaultAddress,
-          .profile = profile == so_far.profiles.end() ? Profile() : profile->second};
+          .profile = profile == so_far.profiles.end() ? Profile() : profile->second,
+          .admin = IsLocalAddress(kDefaultAddress)};
+}
+
+// Says who reaches the listener, and so decides `admin`, unless that is given: it is read later.
+Field<Listener> AddressField() {
+  Field<Listener> field = Text("address", &Listener::address, IsListenAddress,
+                               "an address (\"host:port\", \"[ipv6]:port\" or \"unix:/path\")");
+  field.read = [read = field.read](const Node& node, absl::string_view expected, Listener& out) {
+    read(node, expected, out);
+    out.admin = IsLocalAddress(out.address);
+  };
+  return std::move(field).Required();
 }
 
 Items<Listener> ListenerItems(const Config& so_far) {
   return {{
-              Text("address", &Listener::address, IsListenAddress,
-                   "an address (\"host:port\", \"[ipv6]:port\" or \"unix:/path\")")
-                  .Required(),
+              AddressField(),
               Text("owner", &Listener::owner, IsPlainName,
                    "a name (1 to 63 of letters, digits, '.', '_', '-')"),
               ListenerProfileField(so_far.profiles),
+              Boolean("admin", &Listener::admin),
           },
           InitialListener(so_far)};
 }

@@ -54,6 +54,18 @@ TEST(ChecksTest, ListenAddresses) {
   }
 }
 
+TEST(ChecksTest, LocalAddressesAreThoseThatOnlyThisHostReaches) {
+  for (const char* local : {"unix:/run/x", "127.0.0.1:1", "127.255.0.9:1", "[::1]:1",
+                            "[0:0:0:0:0:0:0:1]:1", "localhost:1", "LocalHost:1"}) {
+    EXPECT_TRUE(IsLocalAddress(local)) << local;
+  }
+  for (const char* reachable :
+       {"0.0.0.0:1", "[::]:1", "10.0.0.1:1", "128.0.0.1:1", "126.255.255.255:1", "[2001:db8::1]:1",
+        "[::2]:1", "localhost.example.net:1", "127-0-0-1.example.net:1", "unix.example.net:1"}) {
+    EXPECT_FALSE(IsLocalAddress(reachable)) << reachable;
+  }
+}
+
 TEST(ChecksTest, PlainNames) {
   EXPECT_TRUE(IsPlainName("fw-1.site_A"));
   EXPECT_TRUE(IsPlainName(std::string(63, 'a')));

@@ -77,6 +77,27 @@ TEST(LoadTest, EveryValueIsRead) {
   EXPECT_EQ(config.log.level, LogLevel::kTrace);
 }
 
+TEST(LoadTest, AdminIsServedWhereOnlyThisHostConnectsUnlessGiven) {
+  EXPECT_TRUE(Parsed(absl::StrCat("{", kLif, "}")).listeners[0].admin);
+  const Config config = Parsed(With(R"("listeners": [
+      {"address": "unix:/run/a"}, {"address": "127.0.0.1:1"}, {"address": "0.0.0.0:1"},
+      {"address": "unix:/run/b", "admin": false}, {"admin": true, "address": "10.0.0.1:1"}])"));
+  std::vector<bool> admin;
+  for (const Listener& listener : config.listeners) admin.push_back(listener.admin);
+  EXPECT_THAT(admin, ElementsAre(true, true, false, false, true));
+}
+
+TEST(LoadTest, AdminOfAListenFlagIsByItsAddress) {
+  const Config config = Parsed(absl::StrCat("{", kLif, "}"), {.listen = {"0.0.0.0:1", "[::1]:1"}});
+  EXPECT_FALSE(config.listeners[0].admin);
+  EXPECT_TRUE(config.listeners[1].admin);
+}
+
+TEST(LoadTest, AdminIsABoolean) {
+  EXPECT_THAT(Errors(With(R"("listeners": [{"address": "[::1]:1", "admin": "yes"}])")),
+              ElementsAre("/listeners/0/admin: expected true or false, found \"yes\""));
+}
+
 TEST(LoadTest, OnlyHardwareModeHasAGraceUnlessGiven) {
   for (const char* mode : {"software", "any"}) {
     const std::string text = With(absl::StrCat(R"("datapath": {"mode": ")", mode, "\"}"));
