@@ -12,22 +12,44 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/admin_v1.h"
 #include "server/session_table_v1.h"
 
 namespace offload::server {
 
 struct Server::Listener {
-  Listener(const Shared& shared, const Caller& caller) : v1(shared, caller) {}
+  Listener(const Shared& shared, const Caller& caller, Admin& admin, Examiner& examiner)
+      : v1(shared, caller), admin_v1(admin, examiner, shared.readers) {}
   SessionTableV1 v1;
+  AdminV1 admin_v1;
   std::unique_ptr<grpc::Server> server;
 };
+
+namespace {
+
+AdminFacts FactsOf(const ServerOptions& options, absl::Time start_time) {
+  AdminFacts facts = {.version = options.version,
+                      .mode = options.mode,
+                      .start_time = start_time,
+                      .listeners = {},
+                      .lifs = options.lifs};
+  for (const ListenerOptions& listener : options.listeners) {
+    facts.listeners.push_back(
+        {.address = listener.address, .owner = listener.owner_name, .admin = listener.admin});
+  }
+  return facts;
+}
+
+}  // namespace
 
 Server::Server(const ServerOptions& options, engine::Engine& engine, closed::ClosedLog& closed_log,
                RequestLog& request_log, base::Clock& clock, LifPredicate lif_exists)
     : options_(options),
       handlers_(engine, closed_log, request_log, clock, std::move(lif_exists)),
+      admin_(FactsOf(options, clock.WallNow()), engine, closed_log),
       programmers_(options.workers),
-      readers_(options.workers) {}
+      readers_(options.workers),
+      examiner_(engine, readers_) {}
 
 Server::~Server() { Stop(absl::ZeroDuration()); }
 
@@ -40,21 +62,24 @@ absl::Status Server::Start() {
       return status;
     }
   }
+  admin_.SetPorts(ports_);
   return absl::OkStatus();
 }
 
 absl::Status Server::Listen(const ListenerOptions& options) {
-  auto listener = std::make_unique<Listener>(Shared{.handlers = handlers_,
-                                                    .programmers = programmers_,
-                                                    .readers = readers_,
-                                                    .followers = followers_},
-                                             Caller{options.owner, options.profile});
+  auto listener =
+      std::make_unique<Listener>(Shared{.handlers = handlers_,
+                                        .programmers = programmers_,
+                                        .readers = readers_,
+                                        .followers = followers_},
+                                 Caller{options.owner, options.profile}, admin_, examiner_);
   grpc::ServerBuilder builder;
   int port = 0;
   // With SO_REUSEPORT, gRPC's default, a second daemon would get half of the connections.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&listener->v1);
+  if (options.admin) builder.RegisterService(&listener->admin_v1);
   listener->server = builder.BuildAndStart();
   if (listener->server == nullptr) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", options.address));
@@ -67,7 +92,12 @@ absl::Status Server::Listen(const ListenerOptions& options) {
 
 void Server::SetReady(bool ready) {
   handlers_.SetReady(ready);
+  admin_.SetReady(ready);
   SetServing(ready);
+}
+
+void Server::SetStartError(const absl::Status& status) {
+  admin_.SetStartError(std::string(status.message()));
 }
 
 void Server::SetServing(bool serving) {

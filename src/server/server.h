@@ -1,7 +1,8 @@
-// The gRPC side of the daemon: listeners, health, reflection, and the API's services on each.
+// The gRPC side of the daemon: listeners, health, reflection, and the services on each: the session
+// API, and the daemon's own (offloadd.admin.v1) on listeners that are to have it.
 //
-// Order of calls: Start (listens at once, not ready), SetReady when the datapath is, Stop. From one
-// thread.
+// Order of calls: Start (listens at once, not ready), SetStartError for each attempt that failed,
+// SetReady when the datapath is, Stop. From one thread.
 #pragma once
 
 #include <cstddef>
@@ -14,6 +15,8 @@
 #include "base/clock.h"
 #include "closed/closed_log.h"
 #include "engine/engine.h"
+#include "server/admin.h"
+#include "server/examiner.h"
 #include "server/follower_set.h"
 #include "server/handlers.h"
 #include "server/profile.h"
@@ -28,12 +31,18 @@ struct ListenerOptions {
   std::string address;  // "127.0.0.1:3443", "[::]:3443" or "unix:/path"; port 0 = any free one
   session::OwnerId owner = 0;  // whose sessions those are that come in here
   ApiProfile profile;
+  std::string owner_name;  // for people
+  bool admin = false;      // offloadd.admin.v1 is served here; else it is UNIMPLEMENTED
 };
 
 struct ServerOptions {
   std::vector<ListenerOptions> listeners;
   // Threads that wait for the datapath: so many for addSession and as many for all else.
   size_t workers = 4;
+  // For the Status of offloadd.admin.v1:
+  std::string version;
+  std::string mode;
+  std::vector<AdminFacts::Lif> lifs;
 };
 
 class Server {
@@ -57,6 +66,9 @@ class Server {
   // _SESSION_TABLE_UNAVAILABLE, the other calls fail UNAVAILABLE.
   void SetReady(bool ready);
 
+  // Why the datapath could not be started this time: offloadd.admin.v1 tells it until SetReady.
+  void SetStartError(const absl::Status& status);
+
   // Health says NOT_SERVING, no new calls are taken, following streams end. Calls under way have
   // until `deadline`, then they are cancelled; one that waits for the datapath is waited for.
   // After it no thread of the server runs. May be called again.
@@ -70,9 +82,11 @@ class Server {
 
   const ServerOptions options_;
   Handlers handlers_;
+  Admin admin_;
   FollowerSet followers_;
   WorkerPool programmers_;
   WorkerPool readers_;
+  Examiner examiner_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<int> ports_;
 };
