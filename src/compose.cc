@@ -2,12 +2,17 @@
 
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <set>
 #include <string>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "config/schema.h"
+#include "doctor/report.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 
@@ -41,6 +46,11 @@ static_assert(static_cast<int>(config::DeleteCounters::kClosedRecord) ==
 static_assert(static_cast<int>(config::UnknownId::kOkNonexistent) ==
               static_cast<int>(server::UnknownId::kOkNonexistent));
 
+static_assert(static_cast<int>(datapath::Finding::Level::kOk) ==
+              static_cast<int>(doctor::Level::kOk));
+static_assert(static_cast<int>(datapath::Finding::Level::kProblem) ==
+              static_cast<int>(doctor::Level::kProblem));
+
 static_assert(static_cast<int>(config::LogLevel::kTrace) == SPDLOG_LEVEL_TRACE);
 static_assert(static_cast<int>(config::LogLevel::kError) == SPDLOG_LEVEL_ERROR);
 
@@ -68,6 +78,18 @@ void LogReport(const datapath::StartReport& report) {
   for (const std::string& note : report.notes) spdlog::info("{}", note);
 }
 
+std::vector<doctor::Entry> ToEntries(const std::vector<datapath::Finding>& findings) {
+  std::vector<doctor::Entry> entries;
+  for (const datapath::Finding& finding : findings) {
+    entries.push_back({.level = Same<doctor::Level>(finding.level),
+                       .check = finding.check,
+                       .subject = finding.subject,
+                       .text = finding.text,
+                       .advice = finding.advice});
+  }
+  return entries;
+}
+
 }  // namespace
 
 engine::EngineOptions EngineOptionsOf(const config::Config& config) {
@@ -91,12 +113,19 @@ datapath::TcDatapathOptions TcOptionsOf(const config::Config& config) {
   return options;
 }
 
-server::ServerOptions ServerOptionsOf(const config::Config& config) {
+server::ServerOptions ServerOptionsOf(const config::Config& config, absl::string_view version) {
   server::ServerOptions options;
+  options.version = std::string(version);
+  options.mode = std::string(config::Name(config.datapath.mode));
+  for (const config::Lif& lif : config.lifs) {
+    options.lifs.push_back({.id = lif.id, .netdev = lif.netdev});
+  }
   for (const config::Listener& listener : config.listeners) {
     options.listeners.push_back({.address = listener.address,
                                  .owner = listener.owner_id,
-                                 .profile = ProfileOf(listener.profile)});
+                                 .profile = ProfileOf(listener.profile),
+                                 .owner_name = listener.owner,
+                                 .admin = listener.admin});
   }
   return options;
 }
@@ -141,7 +170,8 @@ bool WaitForStop(absl::Duration timeout) {
   }
 }
 
-bool StartDatapath(datapath::Datapath& datapath) {
+bool StartDatapath(datapath::Datapath& datapath,
+                   const std::function<void(const absl::Status&)>& on_failure) {
   std::set<std::string> told;
   for (int attempt = 1;; ++attempt) {
     const auto report = datapath.Start();
@@ -149,11 +179,29 @@ bool StartDatapath(datapath::Datapath& datapath) {
       LogReport(*report);
       return true;
     }
+    on_failure(report.status());
     const auto [reason, is_new] = told.emplace(report.status().message());
     if (is_new) spdlog::warn("not ready, trying again every second: {}", *reason);
     spdlog::debug("attempt {} failed", attempt);
     if (WaitForStop(kRetry)) return false;
   }
+}
+
+void LogFindings(const std::vector<datapath::Finding>& findings) {
+  for (const doctor::Entry& entry : ToEntries(findings)) {
+    if (entry.level == doctor::Level::kOk) continue;
+    const bool problem = entry.level == doctor::Level::kProblem;
+    spdlog::log(problem ? spdlog::level::err : spdlog::level::warn, "doctor: {}",
+                doctor::Line(entry));
+  }
+}
+
+int PrintFindings(const std::vector<datapath::Finding>& findings) {
+  const std::vector<doctor::Entry> entries = ToEntries(findings);
+  const doctor::Color color = doctor::ChooseColor(::isatty(STDOUT_FILENO) == 1,
+                                                  std::getenv("NO_COLOR"), std::getenv("TERM"));
+  std::fputs(doctor::Report(entries, color).c_str(), stdout);
+  return doctor::ExitStatus(entries);
 }
 
 void LogStart(absl::string_view version, const config::Config& config,

@@ -43,15 +43,16 @@ int Run(const config::Config& config) {
   engine::Engine engine(EngineOptionsOf(config), clock, datapath, closed);
   datapath.SetObserver(&engine);
   server::SpdlogRequestLog request_log(spdlog::default_logger(), clock);
-  server::Server server(ServerOptionsOf(config), engine, closed, request_log, clock,
-                        LifsOf(config));
+  server::Server server(ServerOptionsOf(config, OFFLOAD_VERSION), engine, closed, request_log,
+                        clock, LifsOf(config));
   if (absl::Status status = server.Start(); !status.ok()) return GiveUp(status);
   LogStart(OFFLOAD_VERSION, config, server.ports());
   std::optional<engine::Ager> ager;
-  if (StartDatapath(datapath)) {
+  if (StartDatapath(datapath, [&](const absl::Status& why) { server.SetStartError(why); })) {
     ager.emplace(engine, clock);
     server.SetReady(true);
     spdlog::info("ready for {} sessions", datapath.SessionCapacity());
+    LogFindings(datapath.Examine());
     WaitForStop(absl::InfiniteDuration());
   }
   server.Stop(config.stop_deadline);
@@ -61,6 +62,11 @@ int Run(const config::Config& config) {
   LogTotals(engine.Stats(), closed.Stats());
   spdlog::info("stopped");
   return 0;
+}
+
+int Doctor(const config::Config& config) {
+  datapath::SystemTcKernel kernel;
+  return PrintFindings(datapath::TcDatapath(TcOptionsOf(config), kernel).Examine());
 }
 
 int Main(int argc, char** argv) {
@@ -77,6 +83,7 @@ int Main(int argc, char** argv) {
     return 0;
   }
   SetUpLog(*config);
+  if (command->doctor) return Doctor(*config);
   BlockSignals();
   return Run(*config);
 }

@@ -14,7 +14,7 @@ constexpr char kAbout[] =
 constexpr char kEpilogue[] =
     "Flags win over the file and are checked like it. Exit status: 0 after a clean stop, 1 when "
     "it\n"
-    "cannot start, 2 for a wrong command line or configuration.\n"
+    "cannot start or --doctor finds a problem, 2 for a wrong command line or configuration.\n"
     "See offloadd(8), offloadd.json(5) and offloadctl(1).";
 
 // Flags that set one key of the configuration.
@@ -42,6 +42,9 @@ void Describe(CLI::App& app, CommandLine& line, Values& values) {
   app.add_option("-c,--config", line.config_file, "the JSON configuration file")->type_name("FILE");
   app.add_flag("--check-config", line.check_config,
                "check the configuration, say what is wrong, and exit");
+  app.add_flag("--doctor", line.doctor,
+               "examine the host and the netdevs, say what is wrong and what to do, and exit")
+      ->excludes("--check-config");
   app.add_option("--listen", line.overrides.listen,
                  "host:port, [ipv6]:port or unix:/path; repeatable, replaces all listeners")
       ->type_name("ADDRESS")

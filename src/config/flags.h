@@ -13,6 +13,7 @@ namespace offload::config {
 struct CommandLine {
   std::string config_file;  // --config; empty = no file
   bool check_config = false;
+  bool doctor = false;  // examine the host for this configuration; not with check_config
   Overrides overrides;
   std::optional<std::string> answer;  // --help or --version: print this and exit with 0
 };
