@@ -41,11 +41,6 @@ const char* Reason(api::SESSION_CLOSE_CODE code) {
   }
 }
 
-std::string Time(const google::protobuf::Timestamp& time) {
-  const absl::Time at = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", at, absl::UTCTimeZone());
-}
-
 constexpr size_t kColumns = 9;
 using Row = std::array<std::string, kColumns>;
 constexpr std::array<bool, kColumns> kRight = {true, false, false, true, true,
@@ -59,11 +54,16 @@ Row ToRow(const api::sessionResponse& s) {
           absl::StrCat(s.inbytes()),
           absl::StrCat(s.outpackets()),
           absl::StrCat(s.outbytes()),
-          s.has_starttime() ? Time(s.starttime()) : "-",
-          s.has_endtime() ? Time(s.endtime()) : "-"};
+          s.has_starttime() ? FormatTime(s.starttime()) : "-",
+          s.has_endtime() ? FormatTime(s.endtime()) : "-"};
 }
 
 }  // namespace
+
+std::string FormatTime(const google::protobuf::Timestamp& time) {
+  const absl::Time at = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", at, absl::UTCTimeZone());
+}
 
 std::string Table(const std::vector<api::sessionResponse>& sessions) {
   std::vector<Row> rows = {{"ID", "STATE", "REASON", "IN PACKETS", "IN BYTES", "OUT PACKETS",
@@ -90,9 +90,9 @@ std::string Json(const api::sessionResponse& s) {
   nlohmann::ordered_json json = {
       {"id", s.sessionid()},     {"state", State(s.sessionstate())}, {"in_packets", s.inpackets()},
       {"in_bytes", s.inbytes()}, {"out_packets", s.outpackets()},    {"out_bytes", s.outbytes()}};
-  if (s.has_starttime()) json["start"] = Time(s.starttime());
+  if (s.has_starttime()) json["start"] = FormatTime(s.starttime());
   if (s.has_endtime()) {
-    json["end"] = Time(s.endtime());
+    json["end"] = FormatTime(s.endtime());
     json["close_reason"] = Reason(s.sessionclosecode());
   }
   return json.dump();

@@ -4,11 +4,15 @@
 #include <string>
 #include <vector>
 
+#include "google/protobuf/timestamp.pb.h"
 #include "proto/openoffload_v1.pb.h"
 
 namespace offload::cli {
 
-// Columns aligned, a header first; counts to the right. Times are UTC, RFC 3339 with milliseconds.
+// UTC, RFC 3339 with milliseconds.
+std::string FormatTime(const google::protobuf::Timestamp& time);
+
+// Columns aligned, a header first; counts to the right.
 std::string Table(const std::vector<openoffload::v1::sessionResponse>& sessions);
 
 // {"id":7,"state":"closed","close_reason":"timeout","in_packets":1,...,"start":"...","end":"..."}
