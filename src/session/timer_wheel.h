@@ -29,8 +29,9 @@ class TimerWheel {
   void Schedule(Slot slot, base::MonotonicTime deadline);
   // Does nothing when the slot is not scheduled.
   void Cancel(Slot slot);
-  // Moves time on to `now` and takes up to `max` due slots, in the order of their deadlines' ticks.
-  // What is due beyond `max` comes with the next call. An earlier `now` does not turn time back.
+  // Moves time on to `now` and takes up to `max` due slots, in the order of their deadlines' ticks
+  // (those that were past when they were scheduled: in the order of Schedule). What is due beyond
+  // `max` comes with the next call. An earlier `now` does not turn time back.
   std::vector<Slot> Advance(base::MonotonicTime now, size_t max);
 
   // Slots scheduled and not yet given back.
