@@ -39,8 +39,8 @@ class ClosedLog {
  public:
   virtual ~ClosedLog() = default;
 
-  // Takes the record. When the bound is reached the oldest record that no reader holds is dropped
-  // and counted; records under lease are never dropped. Error: the record was not taken, try again.
+  // Takes the record. When the bound is reached and nobody reads, the oldest record is dropped and
+  // counted; records under lease are never dropped. Error: the record was not taken, try again.
   virtual absl::Status Append(const session::ClosedRecord& record) = 0;
 
   // Leases up to `max` of the oldest records of `owner` that nobody else has leased; never null.

@@ -27,12 +27,14 @@ using Sequence = uint64_t;
 // it back is putting its number back: the order cannot be lost.
 class MemoryLog::Records {
  public:
-  explicit Records(size_t max_waiting) : max_waiting_(max_waiting) {}
+  explicit Records(size_t max_records) : max_records_(max_records) {}
 
   void Append(const ClosedRecord& record) {
     base::MutexLock lock(mutex_);
     Owner& owner = owners_[record.key.owner];
-    while (owner.waiting.size() >= max_waiting_) {
+    const bool read_now = owner.waiting.size() < owner.records.size();
+    const size_t bound = read_now ? 2 * max_records_ : max_records_;
+    if (owner.records.size() >= bound && !owner.waiting.empty()) {
       Erase(owner, *owner.waiting.begin());
       ++stats_.dropped;
     }
@@ -114,7 +116,7 @@ class MemoryLog::Records {
     --stats_.pending;
   }
 
-  const size_t max_waiting_;
+  const size_t max_records_;
   mutable base::Mutex mutex_;
   Sequence next_ GUARDED_BY(mutex_) = 0;
   std::map<OwnerId, Owner> owners_ GUARDED_BY(mutex_);

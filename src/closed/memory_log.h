@@ -1,8 +1,9 @@
 // The closed log in memory: lost with the process, bounded, ordered per owner.
 //
-// Bound: at most `max_records` records per owner wait for a reader; one more drops the oldest of
-// them. Records under lease do not count and are never dropped, so a reader that gives back what it
-// could not send may exceed the bound until the next Append.
+// Bound: `max_records` records per owner. While a reader has some of them under lease there may be
+// twice as many, so that nothing is dropped while a client reads, and one that has stopped reading
+// cannot exhaust the memory. At the bound an Append drops one record, the oldest that is not under
+// lease: what a time of reading has left above max_records is not dropped all at once.
 //
 // Leases and subscriptions may outlive the log. Thread-safe.
 #pragma once
