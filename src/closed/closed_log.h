@@ -52,7 +52,9 @@ class ClosedLog {
   // Removes and returns that record, unless a reader has it under lease.
   virtual std::optional<session::ClosedRecord> Take(const session::SessionKey& key) = 0;
 
-  // Calls `notify` after each Append for `owner`, until the returned handle is destroyed.
+  // Calls `notify` when there are records for a reader of `owner`, until the returned handle is
+  // destroyed: after each Append, and when a lease has given records back. `notify` must not give
+  // records back itself.
   virtual std::shared_ptr<void> Subscribe(session::OwnerId owner, std::function<void()> notify) = 0;
 
   virtual ClosedLogStats Stats() const = 0;

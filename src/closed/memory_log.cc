@@ -197,12 +197,18 @@ class MemoryLog::Subscribers {
 
 class MemoryLog::MemoryLease final : public ClosedLease {
  public:
-  MemoryLease(std::shared_ptr<Records> records, OwnerId owner, std::vector<Sequence> sequences)
-      : records_(std::move(records)), owner_(owner), sequences_(std::move(sequences)) {}
+  MemoryLease(std::shared_ptr<Records> records, std::shared_ptr<Subscribers> subscribers,
+              OwnerId owner, std::vector<Sequence> sequences)
+      : records_(std::move(records)),
+        subscribers_(std::move(subscribers)),
+        owner_(owner),
+        sequences_(std::move(sequences)) {}
 
   ~MemoryLease() override {
+    if (next_ == sequences_.size()) return;
     sequences_.erase(sequences_.begin(), sequences_.begin() + static_cast<ptrdiff_t>(next_));
     records_->Return(owner_, sequences_);
+    subscribers_->Notify(owner_);
   }
 
   const ClosedRecord* Peek() override {
@@ -216,6 +222,7 @@ class MemoryLog::MemoryLease final : public ClosedLease {
 
  private:
   const std::shared_ptr<Records> records_;
+  const std::shared_ptr<Subscribers> subscribers_;
   const OwnerId owner_;
   std::vector<Sequence> sequences_;
   size_t next_ = 0;  // of sequences_; those before are committed
@@ -234,7 +241,7 @@ absl::Status MemoryLog::Append(const ClosedRecord& record) {
 }
 
 std::unique_ptr<ClosedLease> MemoryLog::Lease(OwnerId owner, size_t max) {
-  return std::make_unique<MemoryLease>(records_, owner, records_->Lease(owner, max));
+  return std::make_unique<MemoryLease>(records_, subscribers_, owner, records_->Lease(owner, max));
 }
 
 std::optional<ClosedRecord> MemoryLog::Find(const SessionKey& key) const {

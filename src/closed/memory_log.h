@@ -31,8 +31,9 @@ class MemoryLog final : public ClosedLog {
   std::optional<session::ClosedRecord> Find(const session::SessionKey& key) const override;
   // None as well when the oldest record of `key` is under lease.
   std::optional<session::ClosedRecord> Take(const session::SessionKey& key) override;
-  // Appending threads may call `notify` at the same time. Destroying the handle waits for calls
-  // that run on other threads; it may be destroyed inside `notify`.
+  // Threads that append and threads that give records back may call `notify` at the same time.
+  // Destroying the handle waits for calls that run on other threads; it may be destroyed inside
+  // `notify`.
   std::shared_ptr<void> Subscribe(session::OwnerId owner, std::function<void()> notify) override;
   ClosedLogStats Stats() const override;
 
