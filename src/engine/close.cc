@@ -67,21 +67,22 @@ std::vector<Closer::Outcome> Closer::Run(absl::Span<const Job> jobs) {
   const std::vector<FlowOp> ops = Deletes(jobs);
   std::vector<FlowResult> results(ops.size());
   if (!ops.empty()) core_.datapath.Apply(ops, absl::MakeSpan(results));
+  std::vector<size_t> to_log;
   {
     base::MutexLock lock(core_.mutex);
     absl::Span<const FlowResult> rest = results;
     for (size_t i = 0; i < jobs.size(); ++i) {
       const size_t count = DeleteCount(jobs[i]);
-      Settle(jobs[i], rest.subspan(0, count), outcomes[i]);
+      if (Settle(jobs[i], rest.subspan(0, count), outcomes[i])) to_log.push_back(i);
       rest.remove_prefix(count);
     }
     core_.unpinned.NotifyAll();
   }
-  AppendRecords(jobs, absl::MakeSpan(outcomes));
+  if (!to_log.empty()) AppendRecords(jobs, to_log, absl::MakeSpan(outcomes));
   return outcomes;
 }
 
-void Closer::Settle(const Job& job, absl::Span<const FlowResult> results, Outcome& outcome) {
+bool Closer::Settle(const Job& job, absl::Span<const FlowResult> results, Outcome& outcome) {
   Entry& entry = core_.store.At(job.slot);
   for (const Direction d : session::kDirections) {
     const auto index = static_cast<size_t>(d);
@@ -95,21 +96,15 @@ void Closer::Settle(const Job& job, absl::Span<const FlowResult> results, Outcom
   outcome.record = RecordOf(entry);
   if (!outcome.status.ok()) {
     Postpone(entry);
-  } else if (entry.disposal != Disposal::kLog) {
-    Finish(entry);
+    return false;
   }
+  if (entry.disposal == Disposal::kLog) return true;
+  Finish(entry);
+  return false;
 }
 
-void Closer::AppendRecords(absl::Span<const Job> jobs, absl::Span<Outcome> outcomes) {
-  std::vector<size_t> to_log;
-  {
-    base::MutexLock lock(core_.mutex);
-    for (size_t i = 0; i < jobs.size(); ++i) {
-      const bool confirmed = outcomes[i].status.ok();
-      if (confirmed && core_.store.At(jobs[i].slot).disposal == Disposal::kLog) to_log.push_back(i);
-    }
-  }
-  if (to_log.empty()) return;
+void Closer::AppendRecords(absl::Span<const Job> jobs, absl::Span<const size_t> to_log,
+                           absl::Span<Outcome> outcomes) {
   for (const size_t i : to_log) {
     const absl::Status appended = core_.log.Append(outcomes[i].record);
     if (!appended.ok()) outcomes[i].status = StillClosing(appended);

@@ -41,11 +41,13 @@ class Closer {
   void CloseAll(session::CloseReason reason) EXCLUDES(core_.mutex);
 
  private:
-  // Enters what the deletes said. Sessions that are to be logged stay pinned.
-  void Settle(const Job& job, absl::Span<const datapath::FlowResult> results, Outcome& outcome)
+  // Enters what the deletes said. True: the session is to be logged and stays pinned. False: it is
+  // not this job's any more, its slot may be another session's at once.
+  bool Settle(const Job& job, absl::Span<const datapath::FlowResult> results, Outcome& outcome)
       REQUIRES(core_.mutex);
-  void AppendRecords(absl::Span<const Job> jobs, absl::Span<Outcome> outcomes)
-      EXCLUDES(core_.mutex);
+  // Logs and finishes the jobs `to_log` (their positions).
+  void AppendRecords(absl::Span<const Job> jobs, absl::Span<const size_t> to_log,
+                     absl::Span<Outcome> outcomes) EXCLUDES(core_.mutex);
   void Finish(Entry& entry) REQUIRES(core_.mutex);
   // Unpins the entry, still closing, for Tick.
   void Postpone(Entry& entry) REQUIRES(core_.mutex);
