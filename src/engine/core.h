@@ -33,14 +33,17 @@ struct Core {
   EngineStats stats GUARDED_BY(mutex);  // sessions, capacity: filled in when read
 };
 
-// The entry of `key` once nobody works on it, or null when there is none (any more).
+// The session of `key` once nobody works on it, or null when there is none (any more). What could
+// not be installed and is not confirmed gone yet is none: it was never accepted.
 inline Entry* AwaitUnpinned(Core& core, const session::SessionKey& key) REQUIRES(core.mutex) {
   Entry* entry = core.store.Find(key);
   while (entry != nullptr && entry->pinned) {
     core.unpinned.Wait(core.mutex);
     entry = core.store.Find(key);
   }
-  return entry;
+  const bool undone = entry != nullptr && entry->state == session::SessionState::kClosing &&
+                      entry->disposal == Disposal::kDiscard;
+  return undone ? nullptr : entry;
 }
 
 }  // namespace offload::engine

@@ -108,6 +108,17 @@ TEST_F(AddTest, AnUndoThatIsNotConfirmedKeepsTheSlotUntilATickConfirmsIt) {
   EXPECT_GE(engine_->Stats().delete_retries, 3U);
 }
 
+// It was never accepted: it is no session that closes, and no record will follow.
+TEST_F(AddTest, WhatWasUndoneAndIsNotConfirmedIsNoSession) {
+  datapath_.Inject({.direction = Direction::kOut, .key = Key(1)});
+  datapath_.Inject({.kind = Kind::kDelete, .times = 3, .status = absl::UnavailableError("busy")});
+  EXPECT_EQ(Add(Spec(1)).code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(engine_->Get(Key(1)).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(engine_->Delete(Key(1), DeleteMode::kReply).status().code(),
+            absl::StatusCode::kNotFound);
+  EXPECT_THAT(List(), IsEmpty());
+}
+
 TEST_F(AddTest, WhatFailedFullIsRetriedOnceAloneAfterTheUndo) {
   // Room for three rules: in the batch the halves of two sessions are in each other's way.
   datapath_.SetRuleCapacity(3);
