@@ -150,8 +150,7 @@ std::vector<Adder::Candidate> Adder::Program(std::vector<Install> installs) {
       const absl::Status status = FirstError(&results[2 * i]);
       *installs[i].candidate.result = status;
       if (status.ok()) {
-        core_.store.Establish(entry, now, wall,
-                              now + entry.spec.timeout + core_.datapath.SampleGrace());
+        core_.store.Establish(entry, now, wall, now + IdleLimit(core_, entry.spec));
         continue;
       }
       for (size_t d = 0; d < entry.gone.size(); ++d) {

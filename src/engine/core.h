@@ -33,6 +33,15 @@ struct Core {
   EngineStats stats GUARDED_BY(mutex);  // sessions, capacity: filled in when read
 };
 
+// A last use is a kernel tick, up to 4 ms (HZ=250) to 10 ms (HZ=100) before the packet: without
+// this a session could close that much too early.
+inline constexpr absl::Duration kTickSlack = absl::Milliseconds(10);
+
+// How long both directions must have been idle for the session to be closed.
+inline absl::Duration IdleLimit(const Core& core, const session::SessionSpec& spec) {
+  return spec.timeout + core.datapath.SampleGrace() + kTickSlack;
+}
+
 // The session of `key` once nobody works on it, or null when there is none (any more). What could
 // not be installed and is not confirmed gone yet is none: it was never accepted.
 inline Entry* AwaitUnpinned(Core& core, const session::SessionKey& key) REQUIRES(core.mutex) {

@@ -6,16 +6,13 @@
 //    answered; a delete that cannot be confirmed is repeated by Tick and keeps its slot taken.
 //  * What failed RESOURCE_EXHAUSTED in a batch is retried once, alone, after the undo of its half.
 //  * Sessions are keyed by (owner, id). The directed rule keys (attachment point, VLAN, tuple) of
-//  both
-//    directions are unique over all owners.
+//    both directions are unique over all owners.
 //  * Adding an id or tuple that is still being installed waits for that outcome.
 //  * No lock is held across a datapath call; what a reader sees is a whole session.
 //  * An idle session is closed no earlier than its timeout after the last packet of either
-//  direction,
-//    and is found by the first Tick more than SampleGrace later.
+//    direction, and is found by the first Tick 50 ms after that and the datapath's SampleGrace.
 //  * Close: intent with the last counters, delete of both rules, record, slot free. When the closed
-//  log
-//    refuses the record the session stays closing and Tick repeats.
+//    log refuses the record the session stays closing and Tick repeats.
 //
 // Threads: all methods may be called from any thread. Tick is meant for one thread (engine/ager.h).
 #pragma once
@@ -107,7 +104,8 @@ class Engine final : public datapath::LifObserver {
   // Returns how many sessions it closed.
   size_t Tick(base::MonotonicTime now);
 
-  // Closes every session (reason kDeleted is logged as a record each): used by "flush" at stop.
+  // Closes every session there is at the call and logs its record; waits for those that somebody
+  // works on. What cannot be closed is left for Tick. Used by "flush" at stop.
   void CloseAll(session::CloseReason reason);
 
   void OnLifState(session::LifId lif, datapath::LifState state) override;

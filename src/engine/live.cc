@@ -16,9 +16,6 @@ using session::SessionView;
 constexpr size_t kListBatch = 512;
 // How soon a session is looked at again whose reading failed or that somebody else was working on.
 constexpr absl::Duration kRepeat = absl::Milliseconds(100);
-// A last use is a kernel tick, up to 4 ms (HZ=250) to 10 ms (HZ=100) before the packet: without
-// this a session could close that much too early.
-constexpr absl::Duration kTickSlack = absl::Milliseconds(10);
 
 SessionView ViewOf(const Entry& entry) {
   return {
@@ -163,7 +160,7 @@ std::vector<Reading> LiveReader::ReadPinned(const Pinned& entries) {
 void LiveReader::Enter(Entry& entry, const Reading& reading, base::MonotonicTime asked, bool aging,
                        std::vector<Closer::Job>& closes) {
   Raise(entry.counters, reading.counters);
-  const absl::Duration limit = entry.spec.timeout + core_.datapath.SampleGrace() + kTickSlack;
+  const absl::Duration limit = IdleLimit(core_, entry.spec);
   if (reading.lost) {
     closes.push_back(closer_.Begin(entry, CloseReason::kRulesLost, Disposal::kLog));
     return;

@@ -83,6 +83,12 @@ TEST_F(AgingTest, ANicThatSamplesGetsItsGrace) {
   EXPECT_LE(took, absl::Seconds(4) + kLate);
 }
 
+TEST_F(AgingTest, AnIdleSessionIsLookedAtOnce) {
+  ASSERT_TRUE(Add(Spec(1)).ok());
+  PassUntilClosed(1);
+  EXPECT_EQ(datapath_.LoggedOps(Kind::kQuery), 2U) << "one of each rule";
+}
+
 TEST_F(AgingTest, ABusySessionIsLookedAtOncePerTimeout) {
   ASSERT_TRUE(Add(Spec(1)).ok());
   for (int i = 0; i < 300; ++i) {
