@@ -177,6 +177,22 @@ void ScriptedKernel::Count(uint32_t ifindex, uint16_t priority, uint32_t handle,
   action.times = netlink::ActionTimes{.install = absl::Seconds(100), .last_use = idle};
 }
 
+void ScriptedKernel::PassTime(absl::Duration time) {
+  base::MutexLock lock(mutex_);
+  for (auto& [place, filter] : filters_) {
+    for (netlink::FilterAction& action : filter.actions) {
+      if (!action.times) continue;
+      action.times->install += time;
+      action.times->last_use += time;
+    }
+  }
+}
+
+void ScriptedKernel::SetTableSize(size_t filters) {
+  base::MutexLock lock(mutex_);
+  table_size_ = filters;
+}
+
 std::vector<FlowerFilter> ScriptedKernel::Filters() {
   base::MutexLock lock(mutex_);
   std::vector<FlowerFilter> all;
@@ -256,6 +272,7 @@ absl::Status ScriptedKernel::Add(const FlowerFilter& filter) {
     if (there.id.handle == id.handle) return ErrnoToStatus(EEXIST, "Filter already exists");
     if (there.key == filter.key) return ErrnoToStatus(EEXIST);
   }
+  if (filters_.size() >= table_size_) return ErrnoToStatus(ENOSPC, "table full");
   FlowerFilter stored = filter;
   stored.flags |= filter.flags & netlink::kSkipHw ? netlink::kNotInHw : netlink::kInHw;
   stored.actions.front().stats = netlink::ActionStats{};

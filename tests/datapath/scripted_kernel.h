@@ -49,6 +49,10 @@ class ScriptedKernel final : public TcKernel {
   std::optional<netlink::FlowerFilter> Find(uint32_t ifindex, uint16_t priority, uint32_t handle);
   void Count(uint32_t ifindex, uint16_t priority, uint32_t handle, uint64_t packets, uint64_t bytes,
              absl::Duration idle);
+  // All filters grow older by `time`.
+  void PassTime(absl::Duration time);
+  // From now on an add that would be more than `filters` is refused as a full NIC does (ENOSPC).
+  void SetTableSize(size_t filters);
   std::vector<netlink::FlowerFilter> Filters();
   size_t Requests(Op op);
   size_t clsact_created();
@@ -81,6 +85,7 @@ class ScriptedKernel final : public TcKernel {
   std::map<uint32_t, bool> clsact_ GUARDED_BY(mutex_);
   absl::Status clsact_status_ GUARDED_BY(mutex_);
   int aborts_ GUARDED_BY(mutex_) = 0;
+  size_t table_size_ GUARDED_BY(mutex_) = SIZE_MAX;
   size_t modules_loaded_ GUARDED_BY(mutex_) = 0;
   const base::UniqueFd event_fd_;
 };

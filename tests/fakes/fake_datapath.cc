@@ -272,6 +272,9 @@ absl::Status FakeDatapath::Add(const FlowRule& rule) {
   if (point == points_.end()) {
     return absl::FailedPreconditionError(absl::StrCat("LIF ", rule.ingress, " has no netdev"));
   }
+  if (rule.action == session::Action::kForward && !points_.contains(rule.egress)) {
+    return absl::FailedPreconditionError(absl::StrCat("LIF ", rule.egress, " has no netdev"));
+  }
   const Handle handle = {rule.slot, rule.direction};
   const MatchKey match = {.point = point->second, .vlan = rule.vlan, .tuple = rule.tuple};
   const auto same_handle = rules_.find(handle);
