@@ -99,6 +99,13 @@ struct Mirred {
 struct GactDrop {
   friend bool operator==(const GactDrop&, const GactDrop&) = default;
 };
+// Gives 802.1Q packets another VLAN id and goes on with the next action; what has no tag passes as
+// it is (net/sched/act_vlan.c).
+struct VlanModify {
+  uint16_t id = 0;              // 0..4094
+  std::optional<uint8_t> prio;  // 0..7; none: the packet's own stays, which is what mlx5 can do
+  friend bool operator==(const VlanModify&, const VlanModify&) = default;
+};
 // An action of somebody else that we do not decode further (or a terse dump, which has no options).
 struct OtherAction {
   std::string kind;
@@ -108,7 +115,7 @@ struct OtherAction {
 inline constexpr size_t kMaxCookie = 16;  // TC_COOKIE_MAX_SIZE
 
 struct FilterAction {
-  std::variant<Mirred, GactDrop, OtherAction> what;
+  std::variant<Mirred, GactDrop, VlanModify, OtherAction> what;
   std::vector<uint8_t> cookie;  // at most kMaxCookie bytes; empty = none
   bool no_percpu_stats = true;  // TCA_ACT_FLAGS_NO_PERCPU_STATS
   // Decoded only:

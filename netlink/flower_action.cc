@@ -1,8 +1,10 @@
-// The actions of a filter: mirred and gact drop as values, every other kind by name.
+// The actions of a filter: mirred, gact drop and vlan modify as values, every other kind by name.
 #include <linux/gen_stats.h>
+#include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/tc_act/tc_gact.h>
 #include <linux/tc_act/tc_mirred.h>
+#include <linux/tc_act/tc_vlan.h>
 
 #include <algorithm>
 #include <limits>
@@ -15,6 +17,9 @@ namespace {
 
 constexpr char kMirred[] = "mirred";
 constexpr char kGact[] = "gact";
+constexpr char kVlan[] = "vlan";
+constexpr uint16_t kMaxVlan = 4094;
+constexpr uint8_t kMaxVlanPrio = 7;
 constexpr absl::Duration kTick = absl::Milliseconds(10);
 // struct tcf_t before firstuse was added (Linux 4.6 and older): install, lastuse, expires.
 constexpr size_t kShortestTimes = 24;
@@ -59,13 +64,34 @@ void PutDrop(MessageBuilder& builder) {
   builder.Put(TCA_GACT_PARMS, &parameters, sizeof(parameters));
 }
 
+void PutVlanModify(MessageBuilder& builder, const VlanModify& vlan) {
+  if (vlan.id > kMaxVlan) {
+    return builder.Fail(absl::InvalidArgumentError(
+        absl::StrCat("action vlan: id ", vlan.id, ", above ", kMaxVlan)));
+  }
+  if (vlan.prio && *vlan.prio > kMaxVlanPrio) {
+    return builder.Fail(absl::InvalidArgumentError("action vlan: prio above 7"));
+  }
+  struct tc_vlan parameters = {};
+  parameters.action = TC_ACT_PIPE;
+  parameters.v_action = TCA_VLAN_ACT_MODIFY;
+  builder.PutString(TCA_ACT_KIND, kVlan);
+  MessageBuilder::Nest options(builder, TCA_ACT_OPTIONS);
+  builder.Put(TCA_VLAN_PARMS, &parameters, sizeof(parameters));
+  builder.PutU16(TCA_VLAN_PUSH_VLAN_ID, vlan.id);
+  builder.PutBe16(TCA_VLAN_PUSH_VLAN_PROTOCOL, ETH_P_8021Q);
+  if (vlan.prio) builder.PutU8(TCA_VLAN_PUSH_VLAN_PRIORITY, *vlan.prio);
+}
+
 void PutAction(MessageBuilder& builder, const FilterAction& action) {
   if (const auto* mirred = std::get_if<Mirred>(&action.what)) {
     PutMirred(builder, *mirred);
   } else if (std::holds_alternative<GactDrop>(action.what)) {
     PutDrop(builder);
+  } else if (const auto* vlan = std::get_if<VlanModify>(&action.what)) {
+    PutVlanModify(builder, *vlan);
   } else {
-    return builder.Fail(absl::InvalidArgumentError("action: neither mirred nor drop"));
+    return builder.Fail(absl::InvalidArgumentError("action: neither mirred nor drop nor vlan"));
   }
   if (action.cookie.size() > kMaxCookie) {
     return builder.Fail(absl::InvalidArgumentError("action cookie: above 16 bytes"));
@@ -137,6 +163,38 @@ void ReadGactOptions(AttributeReader options, FilterAction& action) {
   if (drop && !random) action.what = GactDrop{};
 }
 
+// Push, pop, a verdict other than pipe and 802.1ad are not ours. Without its protocol the kernel
+// takes 802.1Q.
+void ReadVlanOptions(AttributeReader options, FilterAction& action) {
+  bool modify = false, has_id = false, dot1q = true;
+  VlanModify vlan;
+  while (options.Next()) {
+    switch (options.type()) {
+      case TCA_VLAN_TM:
+        action.times = ReadTimes(options);
+        break;
+      case TCA_VLAN_PARMS: {
+        const auto parameters = options.Struct<struct tc_vlan>();
+        modify = parameters.v_action == TCA_VLAN_ACT_MODIFY && parameters.action == TC_ACT_PIPE;
+        break;
+      }
+      case TCA_VLAN_PUSH_VLAN_ID:
+        vlan.id = options.U16();
+        has_id = true;
+        break;
+      case TCA_VLAN_PUSH_VLAN_PROTOCOL:
+        dot1q = options.Be16() == ETH_P_8021Q;
+        break;
+      case TCA_VLAN_PUSH_VLAN_PRIORITY:
+        vlan.prio = options.U8();
+        break;
+      default:
+        break;
+    }
+  }
+  if (modify && has_id && dot1q) action.what = vlan;
+}
+
 FilterAction ReadAction(AttributeReader reader) {
   FilterAction action;
   action.no_percpu_stats = false;
@@ -168,6 +226,7 @@ FilterAction ReadAction(AttributeReader reader) {
   action.what = OtherAction{kind};
   if (options && kind == kMirred) ReadMirredOptions(*options, action);
   if (options && kind == kGact) ReadGactOptions(*options, action);
+  if (options && kind == kVlan) ReadVlanOptions(*options, action);
   return action;
 }
 

@@ -235,8 +235,8 @@ TEST(FlowerCodec, ActionsOfOthersThatLookLikeOursAreOther) {
   for (const Bytes& other : {redirect_pipe, to_ingress}) {
     const auto filter = DecodeFilter(View(Replace(tc, redirect, other)));
     ASSERT_TRUE(filter.ok()) << filter.status();
-    EXPECT_EQ(filter->actions[0].what,
-              (std::variant<Mirred, GactDrop, OtherAction>(OtherAction{"mirred"})));
+    ASSERT_TRUE(std::holds_alternative<OtherAction>(filter->actions[0].what));
+    EXPECT_EQ(std::get<OtherAction>(filter->actions[0].what).kind, "mirred");
   }
 }
 
@@ -266,9 +266,16 @@ FlowerFilter RandomFilter(std::mt19937& random) {
         Mirred{.mode = Mirred::Mode::kMirror, .ifindex = static_cast<uint32_t>(1 + random() % 100)};
   action.cookie.resize(random() % 17, static_cast<uint8_t>(random()));
   action.no_percpu_stats = chance();
+  std::vector<FilterAction> actions = {action};
+  if (vlan && chance()) {
+    const auto prio = chance() ? std::optional<uint8_t>(random() % 8) : std::nullopt;
+    actions.insert(
+        actions.begin(),
+        {.what = VlanModify{.id = static_cast<uint16_t>(random() % 4095), .prio = prio}});
+  }
   const uint16_t protocol = vlan ? ETH_P_8021Q : *key.eth_type;
   return Expect(static_cast<uint32_t>(random()), static_cast<uint16_t>(1 + random() % 16), protocol,
-                key, {action}, random() % 32 & (kSkipHw | kSkipSw | kVerbose));
+                key, actions, random() % 32 & (kSkipHw | kSkipSw | kVerbose));
 }
 
 TEST(FlowerCodec, RandomFiltersComeBackTheSame) {
