@@ -48,10 +48,13 @@ struct FlowRule {
   Generation generation = 0;
   session::Direction direction = session::Direction::kIn;
   session::SessionKey key;
-  session::LifId ingress = 0;  // LIF the packets arrive on
-  session::LifId egress = 0;   // LIF they leave from (ignored for kDrop)
-  session::FiveTuple tuple;    // directed: as it arrives on `ingress`
-  std::optional<uint16_t> vlan;
+  session::LifId ingress = 0;    // LIF the packets arrive on
+  session::LifId egress = 0;     // LIF they leave from (ignored for kDrop)
+  session::FiveTuple tuple;      // directed: as it arrives on `ingress`
+  std::optional<uint16_t> vlan;  // 802.1Q id they arrive with; none = untagged
+  // Another 802.1Q id, which they get before they leave; none = as they arrived. Needs `vlan`.
+  // Ignored for kDrop.
+  std::optional<uint16_t> egress_vlan;
   session::Action action = session::Action::kForward;
   absl::Duration timeout;  // kept in the cookie, so that a restarted daemon can adopt the rule
 };
@@ -59,6 +62,7 @@ struct FlowRule {
 // The rule of `spec` in one direction.
 inline FlowRule MakeRule(const session::SessionSpec& spec, Slot slot, Generation generation,
                          session::Direction direction) {
+  const bool same_vlan = spec.in_vlan == spec.out_vlan;
   return FlowRule{.slot = slot,
                   .generation = generation,
                   .direction = direction,
@@ -67,6 +71,7 @@ inline FlowRule MakeRule(const session::SessionSpec& spec, Slot slot, Generation
                   .egress = spec.EgressLif(direction),
                   .tuple = spec.DirectedTuple(direction),
                   .vlan = spec.IngressVlan(direction),
+                  .egress_vlan = same_vlan ? std::nullopt : spec.EgressVlan(direction),
                   .action = spec.action,
                   .timeout = spec.timeout};
 }

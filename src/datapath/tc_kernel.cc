@@ -13,8 +13,8 @@
 namespace offload::datapath {
 
 void SystemTcKernel::LoadModules() {
-  std::array<std::string, 7> words = {"modprobe",   "-q",         "-a",      "sch_ingress",
-                                      "cls_flower", "act_mirred", "act_gact"};
+  std::array<std::string, 8> words = {"modprobe",   "-q",         "-a",       "sch_ingress",
+                                      "cls_flower", "act_mirred", "act_gact", "act_vlan"};
   std::array<char*, words.size() + 1> arguments = {};
   for (size_t i = 0; i < words.size(); ++i) arguments[i] = words[i].data();
   pid_t child = 0;

@@ -26,7 +26,7 @@ class TcKernel {
 };
 
 // The kernel of the calling process's network namespace. LoadModules runs
-// `modprobe -q -a sch_ingress cls_flower act_mirred act_gact` from PATH and waits for it.
+// `modprobe -q -a sch_ingress cls_flower act_mirred act_gact act_vlan` from PATH, waits for it.
 class SystemTcKernel final : public TcKernel {
  public:
   void LoadModules() override;

@@ -27,14 +27,16 @@ bool SaysGone(const absl::Status& status) {
 }
 
 bool IsOf(const FlowRule& rule, const FlowerFilter& filter) {
-  if (filter.actions.size() != 1) return false;
+  const netlink::FilterAction* action = LastAction(filter);
+  if (action == nullptr) return false;
   const absl::StatusOr<RuleCookie> wanted = CookieOf(rule);
-  const absl::StatusOr<RuleCookie> found = DecodeCookie(filter.actions.front().cookie);
+  const absl::StatusOr<RuleCookie> found = DecodeCookie(action->cookie);
   return wanted.ok() && found.ok() && *wanted == *found;
 }
 
+// REQUIRES: IsOf.
 void Report(const FlowerFilter& filter, FlowResult& result) {
-  const netlink::FilterAction& action = filter.actions.front();
+  const netlink::FilterAction& action = *LastAction(filter);
   result.existed = true;
   if (action.stats) result.counters = {action.stats->packets, action.stats->bytes};
   if (action.times) result.idle = action.times->last_use;

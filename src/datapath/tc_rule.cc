@@ -112,7 +112,8 @@ FiveTuple TupleOf(const FlowerKey& key) {
   return tuple;
 }
 
-FilterAction ActionOf(session::Action action, uint32_t egress_ifindex, const CookieBytes& cookie) {
+FilterAction LastActionOf(session::Action action, uint32_t egress_ifindex,
+                          const CookieBytes& cookie) {
   FilterAction result;
   if (action == session::Action::kDrop) {
     result.what = netlink::GactDrop{};
@@ -124,10 +125,27 @@ FilterAction ActionOf(session::Action action, uint32_t egress_ifindex, const Coo
   return result;
 }
 
-FlowerFilter MakeFilter(FilterId id, FlowerKey key, FilterAction action, OffloadMode mode) {
-  FlowerFilter filter{.id = id, .key = std::move(key), .flags = FlagsOf(mode) | netlink::kVerbose};
-  filter.actions.push_back(std::move(action));
-  return filter;
+std::vector<FilterAction> ActionsOf(const FlowRule& rule, uint32_t egress_ifindex,
+                                    const CookieBytes& cookie) {
+  std::vector<FilterAction> actions;
+  if (rule.egress_vlan && rule.action != session::Action::kDrop) {
+    actions.push_back({.what = netlink::VlanModify{.id = *rule.egress_vlan}});
+  }
+  actions.push_back(LastActionOf(rule.action, egress_ifindex, cookie));
+  return actions;
+}
+
+FlowerFilter MakeFilter(FilterId id, FlowerKey key, std::vector<FilterAction> actions,
+                        OffloadMode mode) {
+  return {.id = id,
+          .key = std::move(key),
+          .flags = FlagsOf(mode) | netlink::kVerbose,
+          .actions = std::move(actions)};
+}
+
+absl::Status CheckVlan(absl::string_view what, const std::optional<uint16_t>& vlan) {
+  if (!vlan || (*vlan != 0 && *vlan <= kMaxVlan)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(what, " ", *vlan, ": not 1..", kMaxVlan));
 }
 
 absl::Status CheckRule(const FlowRule& rule) {
@@ -137,10 +155,18 @@ absl::Status CheckRule(const FlowRule& rule) {
   if (rule.tuple.source.version != rule.tuple.destination.version) {
     return absl::InvalidArgumentError("source and destination of different IP versions");
   }
-  if (rule.vlan && (*rule.vlan == 0 || *rule.vlan > kMaxVlan)) {
-    return absl::InvalidArgumentError(absl::StrCat("VLAN id ", *rule.vlan, ": not 1..", kMaxVlan));
+  if (rule.egress_vlan && !rule.vlan) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("egress VLAN id ", *rule.egress_vlan, ": the packets arrive untagged"));
   }
-  return absl::OkStatus();
+  absl::Status status = CheckVlan("VLAN id", rule.vlan);
+  status.Update(CheckVlan("egress VLAN id", rule.egress_vlan));
+  return status;
+}
+
+std::optional<uint16_t> EgressVlanOf(const FlowerFilter& filter) {
+  const auto* vlan = std::get_if<netlink::VlanModify>(&filter.actions.front().what);
+  return vlan != nullptr ? std::optional<uint16_t>(vlan->id) : std::nullopt;
 }
 
 // The rule that `filter` seems to be; wrong guesses show when it is turned into a filter again.
@@ -152,7 +178,8 @@ FlowRule GuessRule(const FlowerFilter& filter, const HandleContent& handle,
           .key = cookie.key,
           .tuple = TupleOf(filter.key),
           .vlan = filter.key.vlan_id,
-          .action = std::holds_alternative<netlink::GactDrop>(filter.actions.front().what)
+          .egress_vlan = EgressVlanOf(filter),
+          .action = std::holds_alternative<netlink::GactDrop>(LastAction(filter)->what)
                         ? session::Action::kDrop
                         : session::Action::kForward,
           .timeout = absl::Seconds(cookie.timeout_seconds)};
@@ -165,9 +192,10 @@ AdoptableRule Adopt(const FlowRule& rule, const RuleCookie& cookie, const RulePl
                       .place = place,
                       .tuple = rule.tuple,
                       .vlan = rule.vlan,
+                      .egress_vlan = rule.egress_vlan,
                       .action = rule.action,
                       .mode = ModeOf(filter.flags)};
-  const FilterAction& action = filter.actions.front();
+  const FilterAction& action = *LastAction(filter);
   if (action.stats) found.counters = {action.stats->packets, action.stats->bytes};
   if (action.times) {
     found.age = action.times->install;
@@ -199,8 +227,11 @@ absl::StatusOr<FlowerFilter> ToFilter(const FlowRule& rule, const RulePlace& pla
   const absl::StatusOr<RuleCookie> cookie = CookieOf(rule);
   if (!cookie.ok()) return cookie.status();
   return MakeFilter(FilterIdOf(rule, place.ingress_ifindex, options), KeyOf(rule.tuple, rule.vlan),
-                    ActionOf(rule.action, place.egress_ifindex, EncodeCookie(*cookie)),
-                    options.mode);
+                    ActionsOf(rule, place.egress_ifindex, EncodeCookie(*cookie)), options.mode);
+}
+
+const FilterAction* LastAction(const FlowerFilter& filter) {
+  return filter.actions.empty() ? nullptr : &filter.actions.back();
 }
 
 bool KeyEquals(const FlowerFilter& asked, const FlowerFilter& read) {
@@ -215,17 +246,18 @@ bool KeyEquals(const FlowerFilter& asked, const FlowerFilter& read) {
 
 absl::StatusOr<AdoptableRule> FromFilter(const FlowerFilter& filter, uint16_t priority_base) {
   const std::optional<HandleContent> handle = ParseHandle(filter.id.handle);
-  if (!handle || filter.actions.size() != 1) {
+  const FilterAction* action = LastAction(filter);
+  if (!handle || action == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat(
         "handle ", filter.id.handle, " with ", filter.actions.size(), " actions: no session rule"));
   }
-  const absl::StatusOr<RuleCookie> cookie = DecodeCookie(filter.actions.front().cookie);
+  const absl::StatusOr<RuleCookie> cookie = DecodeCookie(action->cookie);
   if (!cookie.ok()) return cookie.status();
   if (cookie->direction != handle->direction) {
     return absl::InvalidArgumentError("handle and cookie name different directions");
   }
   RulePlace place{.ingress_ifindex = filter.id.at.ifindex};
-  if (const auto* mirred = std::get_if<netlink::Mirred>(&filter.actions.front().what)) {
+  if (const auto* mirred = std::get_if<netlink::Mirred>(&action->what)) {
     place.egress_ifindex = mirred->ifindex;
   }
   const FlowRule rule = GuessRule(filter, *handle, *cookie);
@@ -251,7 +283,7 @@ FlowerFilter KeepAliveFilter(RuleClass rule_class, uint32_t ifindex, const TcRul
   std::optional<uint16_t> vlan;
   if (rule_class == RuleClass::kVlan) vlan = kReservedVlan;
   return MakeFilter(IdOf(rule_class, ifindex, kKeepAliveHandle, options.priority_base),
-                    KeyOf(never, vlan), ActionOf(session::Action::kDrop, 0, StandingCookie()),
+                    KeyOf(never, vlan), {LastActionOf(session::Action::kDrop, 0, StandingCookie())},
                     options.mode);
 }
 

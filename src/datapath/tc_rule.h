@@ -1,9 +1,9 @@
 // A directed rule as a flower filter, and the way back.
 //
 // Pure. The filter matches all of: ethertype, [802.1Q id], IP protocol, both addresses, both ports,
-// "not a fragment", and for TCP "none of SYN, FIN, RST": the firewall owns session state. Its one
-// action redirects to the egress netdev or drops, carries the cookie of tc_identity.h and has no
-// per-CPU statistics.
+// "not a fragment", and for TCP "none of SYN, FIN, RST": the firewall owns session state. Its last
+// action redirects to the egress netdev or drops, and carries the cookie of tc_identity.h; where
+// the VLAN id changes, a vlan modify stands before the redirect. No action has per-CPU statistics.
 #pragma once
 
 #include <array>
@@ -47,11 +47,16 @@ netlink::FilterId FilterIdOf(const FlowRule& rule, uint32_t ingress_ifindex,
                              const TcRuleOptions& options);
 
 // INVALID_ARGUMENT: what CookieOf refuses, slot above kMaxSlot, addresses of two versions, VLAN id
-// outside 1..4094.
+// outside 1..4094, egress VLAN of a rule for untagged packets.
 absl::StatusOr<netlink::FlowerFilter> ToFilter(const FlowRule& rule, const RulePlace& place,
                                                const TcRuleOptions& options);
 
-// Whether a filter read back is the one that was asked for: id, key, action with cookie, and
+// The last action of a filter, which for a rule of ours says what becomes of the packet: its cookie
+// is the rule's, and what it counted is what the rule did. (An action before it counts the same
+// packets with the same bytes.) Null: no actions.
+const netlink::FilterAction* LastAction(const netlink::FlowerFilter& filter);
+
+// Whether a filter read back is the one that was asked for: id, key, actions with cookies, and
 // skip_sw/skip_hw. What only the kernel writes (statistics, in_hw) does not count.
 bool KeyEquals(const netlink::FlowerFilter& asked, const netlink::FlowerFilter& read);
 
@@ -63,6 +68,7 @@ struct AdoptableRule {
   RulePlace place;
   session::FiveTuple tuple;
   std::optional<uint16_t> vlan;
+  std::optional<uint16_t> egress_vlan;
   session::Action action = session::Action::kForward;
   OffloadMode mode = OffloadMode::kHardware;
   session::Counters counters;

@@ -28,8 +28,9 @@ std::optional<RuleClass> ClassAt(uint16_t priority, const TcRuleOptions& options
 }
 
 absl::Span<const uint8_t> CookieIn(const FlowerFilter& filter) {
-  if (filter.kind != "flower" || filter.actions.size() != 1) return {};
-  return filter.actions.front().cookie;
+  const netlink::FilterAction* action = LastAction(filter);
+  if (filter.kind != "flower" || action == nullptr) return {};
+  return action->cookie;
 }
 
 std::string Describe(const FlowerFilter& filter) {

@@ -50,6 +50,9 @@ absl::Status Adder::Check(Candidate& candidate) const {
     candidate.rules[static_cast<size_t>(d)] = {
         .point = *point, .vlan = spec.IngressVlan(d), .tuple = spec.DirectedTuple(d)};
   }
+  if (spec.in_vlan.has_value() != spec.out_vlan.has_value()) {
+    return absl::InvalidArgumentError("a VLAN on one LIF only: tags are rewritten, not added");
+  }
   if (candidate.rules[0] == candidate.rules[1]) {
     return absl::InvalidArgumentError("a one-armed session whose tuple is its own reverse");
   }

@@ -82,9 +82,9 @@ class Engine final : public datapath::LifObserver {
   Engine& operator=(const Engine&) = delete;
 
   // One status per spec, in order: OK, ALREADY_EXISTS, RESOURCE_EXHAUSTED, INVALID_ARGUMENT (LIF
-  // not configured, one-armed tuple equal to its own reverse), UNIMPLEMENTED, or the datapath's
-  // error with the kernel's text. Blocks until each outcome is known. REQUIRES: results.size() ==
-  // specs.size().
+  // not configured, a VLAN on one LIF only, one-armed tuple equal to its own reverse),
+  // UNIMPLEMENTED, or the datapath's error with the kernel's text. Blocks until each outcome is
+  // known. REQUIRES: results.size() == specs.size().
   void Add(absl::Span<const session::SessionSpec> specs, absl::Span<absl::Status> results);
 
   // Live counters are read from the datapath. A closed session whose record was not fetched is

@@ -94,7 +94,9 @@ struct SessionSpec {
   FiveTuple tuple;  // as seen arriving on in_lif
   std::optional<uint16_t>
       in_vlan;  // 802.1Q id 1..4094 that packets carry on in_lif; none = untagged
-  std::optional<uint16_t> out_vlan;  // the same on out_lif
+  // The same on out_lif. Another id than in_vlan: packets that are forwarded get the id of the LIF
+  // they leave on. Both or none are set.
+  std::optional<uint16_t> out_vlan;
   Action action = Action::kForward;
   absl::Duration timeout;  // both directions idle for this long = closed; whole seconds
 
@@ -103,6 +105,9 @@ struct SessionSpec {
   LifId EgressLif(Direction d) const { return d == Direction::kIn ? out_lif : in_lif; }
   std::optional<uint16_t> IngressVlan(Direction d) const {
     return d == Direction::kIn ? in_vlan : out_vlan;
+  }
+  std::optional<uint16_t> EgressVlan(Direction d) const {
+    return d == Direction::kIn ? out_vlan : in_vlan;
   }
   FiveTuple DirectedTuple(Direction d) const {
     return d == Direction::kIn ? tuple : tuple.Reversed();

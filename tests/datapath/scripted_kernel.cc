@@ -172,9 +172,10 @@ std::optional<FlowerFilter> ScriptedKernel::Find(uint32_t ifindex, uint16_t prio
 void ScriptedKernel::Count(uint32_t ifindex, uint16_t priority, uint32_t handle, uint64_t packets,
                            uint64_t bytes, absl::Duration idle) {
   base::MutexLock lock(mutex_);
-  netlink::FilterAction& action = filters_.at({ifindex, priority, handle}).actions.front();
-  action.stats = netlink::ActionStats{.packets = packets, .bytes = bytes};
-  action.times = netlink::ActionTimes{.install = absl::Seconds(100), .last_use = idle};
+  for (netlink::FilterAction& action : filters_.at({ifindex, priority, handle}).actions) {
+    action.stats = netlink::ActionStats{.packets = packets, .bytes = bytes};
+    action.times = netlink::ActionTimes{.install = absl::Seconds(100), .last_use = idle};
+  }
 }
 
 void ScriptedKernel::PassTime(absl::Duration time) {
@@ -275,8 +276,10 @@ absl::Status ScriptedKernel::Add(const FlowerFilter& filter) {
   if (filters_.size() >= table_size_) return ErrnoToStatus(ENOSPC, "table full");
   FlowerFilter stored = filter;
   stored.flags |= filter.flags & netlink::kSkipHw ? netlink::kNotInHw : netlink::kInHw;
-  stored.actions.front().stats = netlink::ActionStats{};
-  stored.actions.front().times = netlink::ActionTimes{};
+  for (netlink::FilterAction& action : stored.actions) {
+    action.stats = netlink::ActionStats{};
+    action.times = netlink::ActionTimes{};
+  }
   filters_[{id.at.ifindex, id.priority, id.handle}] = std::move(stored);
   return absl::OkStatus();
 }
