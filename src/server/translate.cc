@@ -2,37 +2,23 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "server/field_error.h"
+#include "server/lif_fields.h"
 
 namespace offload::server {
 namespace {
 
 using session::FiveTuple;
 using session::IpAddress;
-using session::LifId;
 using session::SessionSpec;
 
 constexpr uint32_t kMaxPort = 65535;
-constexpr uint32_t kMaxVlan = 4094;
-// Parts of inLif and outLif: the LIF, above it a VLAN id, above that nothing.
-constexpr uint32_t kLifMask = 0xFFFF;
-constexpr int kLifVlanShift = 16;
-constexpr uint32_t kLifVlanMask = 0xFFF;
-constexpr int kLifUnusedShift = 28;
-
-absl::Status Invalid(absl::string_view field, absl::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
-}
-
-absl::Status Unsupported(absl::string_view field, absl::string_view what) {
-  return absl::UnimplementedError(absl::StrCat(field, ": ", what));
-}
 
 // `name`: what the message is called in the request.
 absl::Status CheckKnownFields(const google::protobuf::Message& message, absl::string_view name) {
@@ -43,17 +29,16 @@ absl::Status CheckKnownFields(const google::protobuf::Message& message, absl::st
 
 absl::Status CheckLinkParameters(const api::perLinkActionParameters& link, absl::string_view name) {
   if (absl::Status status = CheckKnownFields(link, name); !status.ok()) return status;
-  const std::pair<bool, const char*> asked[] = {{link.has_snat(), "snat"},
-                                                {link.has_dnat(), "dnat"},
-                                                {link.nexthopid() != 0, "nextHopId"},
-                                                {link.vlan() != 0, "vlan"}};
+  const std::pair<bool, const char*> asked[] = {
+      {link.has_snat(), "snat"}, {link.has_dnat(), "dnat"}, {link.nexthopid() != 0, "nextHopId"}};
   for (const auto& [is_set, field] : asked) {
     if (is_set) return Unsupported(absl::StrCat(name, ".", field), "is not supported");
   }
   return absl::OkStatus();
 }
 
-// Only plain forwarding and dropping is done; the next hop that clients always send is ignored.
+// Forwarding, with or without a VLAN rewrite (lif_fields.h), and dropping is all that is done;
+// the next hop that clients always send is ignored.
 absl::Status CheckSupported(const api::sessionRequest& request) {
   const api::actionParameters& action = request.action();
   if (absl::Status status = CheckKnownFields(request, "sessionRequest"); !status.ok()) {
@@ -134,74 +119,6 @@ absl::Status FillTuple(const api::sessionRequest& request, Ipv4Order order, Five
                  &tuple->destination_port);
 }
 
-// Reads a LIF field. `vlan` gets the VLAN id in its upper half, 0 = none.
-absl::Status FillLif(int32_t value, const char* field, const LifPredicate& lif_exists, LifId* lif,
-                     uint32_t* vlan) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  if (bits >> kLifUnusedShift != 0) {
-    return Invalid(field, absl::StrCat(value, " has bits above the VLAN id (bits 16 to 27)"));
-  }
-  *vlan = bits >> kLifVlanShift & kLifVlanMask;
-  if (*vlan > kMaxVlan) {
-    return Invalid(field, absl::StrCat("VLAN ", *vlan, " is above ", kMaxVlan));
-  }
-  *lif = static_cast<LifId>(bits & kLifMask);
-  if (!lif_exists(*lif)) return Invalid(field, absl::StrCat("LIF ", *lif, " is not configured"));
-  return absl::OkStatus();
-}
-
-absl::Status CheckVlanPair(uint32_t in_vlan, uint32_t out_vlan) {
-  const std::pair<uint32_t, const char*> fields[] = {{in_vlan, "vlan_inLif"},
-                                                     {out_vlan, "vlan_outLif"}};
-  for (const auto& [vlan, field] : fields) {
-    if (vlan > kMaxVlan) return Invalid(field, absl::StrCat(vlan, " is above ", kMaxVlan));
-  }
-  if (in_vlan == out_vlan) return absl::OkStatus();
-  for (const auto& [vlan, field] : fields) {
-    if (vlan == 0) return Invalid(field, "not set, but the VLAN of the other LIF is");
-  }
-  return Invalid("vlan_outLif", absl::StrCat("VLAN ", out_vlan, " differs from vlan_inLif ",
-                                             in_vlan, ": needs a rewrite"));
-}
-
-// `lif_vlans`: the VLAN ids in the upper halves of inLif and outLif.
-absl::Status FillVlans(const api::sessionRequest& request, std::array<uint32_t, 2> lif_vlans,
-                       SessionSpec* spec) {
-  const auto [of_in, of_out] = lif_vlans;
-  if (of_in != 0 && of_out != 0 && of_in != of_out) {
-    return Invalid("outLif", absl::StrCat("VLAN ", of_out, " differs from inLif's ", of_in));
-  }
-  if (absl::Status status = CheckVlanPair(request.vlan_inlif(), request.vlan_outlif());
-      !status.ok()) {
-    return status;
-  }
-  const uint32_t of_lifs = std::max(of_in, of_out);
-  const uint32_t of_fields = request.vlan_inlif();
-  if (of_lifs != 0 && of_fields != 0 && of_lifs != of_fields) {
-    return Invalid(of_in != 0 ? "inLif" : "outLif",
-                   absl::StrCat("VLAN ", of_lifs, " differs from vlan_inLif ", of_fields));
-  }
-  if (const uint32_t vlan = std::max(of_lifs, of_fields); vlan != 0) {
-    spec->in_vlan = spec->out_vlan = static_cast<uint16_t>(vlan);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status FillLifs(const api::sessionRequest& request, const LifPredicate& lif_exists,
-                      SessionSpec* spec) {
-  std::array<uint32_t, 2> vlans = {};
-  if (absl::Status status = FillLif(request.inlif(), "inLif", lif_exists, &spec->in_lif, &vlans[0]);
-      !status.ok()) {
-    return status;
-  }
-  if (absl::Status status =
-          FillLif(request.outlif(), "outLif", lif_exists, &spec->out_lif, &vlans[1]);
-      !status.ok()) {
-    return status;
-  }
-  return FillVlans(request, vlans, spec);
-}
-
 api::SESSION_STATE ToState(session::SessionState state) {
   switch (state) {
     case session::SessionState::kInstalling:
@@ -242,7 +159,8 @@ absl::StatusOr<SessionSpec> ToSpec(const api::sessionRequest& request, const Cal
     return status;
   }
   if (absl::Status status = FillLifs(request, lif_exists, &spec); !status.ok()) return status;
-  if (spec.in_lif == spec.out_lif && spec.tuple == spec.tuple.Reversed()) {
+  if (spec.in_lif == spec.out_lif && spec.in_vlan == spec.out_vlan &&
+      spec.tuple == spec.tuple.Reversed()) {
     return Invalid("outLif", "a one-armed session whose tuple is its own reverse");
   }
   return spec;

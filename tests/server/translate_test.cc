@@ -172,23 +172,27 @@ TEST(ToSpec, RefusesBadLifsAndVlans) {
     r.set_vlan_inlif(in);
     r.set_vlan_outlif(out);
   };
-  ExpectRefused(absl::StatusCode::kInvalidArgument,
-                {{"inLif: LIF 3 is not configured", [](auto& r) { r.set_inlif(3); }},
-                 {"outLif: LIF 0 is not configured", [](auto& r) { r.set_outlif(0); }},
-                 {"inLif: -1 has bits above", [](auto& r) { r.set_inlif(-1); }},
-                 {"outLif: 268435458 has bits above", [](auto& r) { r.set_outlif(1 << 28 | 2); }},
-                 {"inLif: VLAN 4095 is above 4094", [](auto& r) { r.set_inlif(4095 << 16 | 1); }},
-                 {"outLif: VLAN 6 differs",
-                  [](auto& r) { r.set_inlif(5 << 16 | 1), r.set_outlif(6 << 16 | 2); }},
-                 {"inLif: VLAN 5 differs from vlan_inLif 6",
-                  [&](auto& r) { r.set_inlif(5 << 16 | 1), vlans(r, 6, 6); }},
-                 {"outLif: VLAN 5 differs from vlan_inLif 6",
-                  [&](auto& r) { r.set_outlif(5 << 16 | 2), vlans(r, 6, 6); }},
-                 {"vlan_inLif: 4095 is above 4094", [&](auto& r) { vlans(r, 4095, 4095); }},
-                 {"vlan_outLif: 70000 is above 4094", [&](auto& r) { vlans(r, 5, 70000); }},
-                 {"vlan_inLif: not set", [&](auto& r) { vlans(r, 0, 5); }},
-                 {"vlan_outLif: not set", [&](auto& r) { vlans(r, 5, 0); }},
-                 {"vlan_outLif: VLAN 6 differs", [&](auto& r) { vlans(r, 5, 6); }}});
+  ExpectRefused(
+      absl::StatusCode::kInvalidArgument,
+      {{"inLif: LIF 3 is not configured", [](auto& r) { r.set_inlif(3); }},
+       {"outLif: LIF 0 is not configured", [](auto& r) { r.set_outlif(0); }},
+       {"inLif: -1 has bits above", [](auto& r) { r.set_inlif(-1); }},
+       {"outLif: 268435458 has bits above", [](auto& r) { r.set_outlif(1 << 28 | 2); }},
+       {"inLif: VLAN 4095 is above 4094", [](auto& r) { r.set_inlif(4095 << 16 | 1); }},
+       {"outLif: VLAN 6 differs",
+        [](auto& r) { r.set_inlif(5 << 16 | 1), r.set_outlif(6 << 16 | 2); }},
+       {"inLif: VLAN 5 differs from vlan_inLif 6",
+        [&](auto& r) { r.set_inlif(5 << 16 | 1), vlans(r, 6, 6); }},
+       {"outLif: VLAN 5 differs from vlan_inLif 6",
+        [&](auto& r) { r.set_outlif(5 << 16 | 2), vlans(r, 6, 6); }},
+       {"vlan_inLif: 4095 is above 4094", [&](auto& r) { vlans(r, 4095, 4095); }},
+       {"vlan_outLif: 70000 is above 4094", [&](auto& r) { vlans(r, 5, 70000); }},
+       {"vlan_inLif: not set", [&](auto& r) { vlans(r, 0, 5); }},
+       {"inLif: VLAN 5 differs from vlan_outLif 6",
+        [&](auto& r) { r.set_inlif(5 << 16 | 1), vlans(r, 5, 6); }},
+       {"outLif: VLAN 6 differs from inLif's 5",
+        [&](auto& r) { r.set_inlif(5 << 16 | 1), r.set_outlif(6 << 16 | 2), vlans(r, 5, 6); }},
+       {"vlan_outLif: not set", [&](auto& r) { vlans(r, 5, 0); }}});
 }
 
 TEST(ToSpec, RefusesAOneArmedSessionEqualToItsOwnReverse) {
@@ -211,6 +215,94 @@ api::perLinkActionParameters& InLink(api::sessionRequest& r) {
 
 api::perLinkActionParameters& OutLink(api::sessionRequest& r) {
   return *r.mutable_action()->mutable_actionparams_outlif();
+}
+
+// A LIF pair's VLANs and the per-link actions' vlan, 0 = not set.
+Change Vlans(uint32_t in, uint32_t out, uint32_t in_link, uint32_t out_link,
+             api::ACTION_TYPE action = api::_FORWARD) {
+  return [=](api::sessionRequest& r) {
+    r.set_vlan_inlif(in);
+    r.set_vlan_outlif(out);
+    r.mutable_action()->set_actiontype(action);
+    if (in_link != 0) InLink(r).set_vlan(in_link);
+    if (out_link != 0) OutLink(r).set_vlan(out_link);
+  };
+}
+
+TEST(ToSpec, DifferentVlansAreARewriteWhenBothLinksSaySo) {
+  struct Pair {
+    uint16_t in, out;
+  };
+  for (const int out_lif : {1, 2}) {
+    for (const Pair vlans : {Pair{100, 200}, Pair{1, 4094}, Pair{4094, 1}}) {
+      const auto spec = Translate([&](auto& r) {
+        Vlans(vlans.in, vlans.out, vlans.in, vlans.out)(r);
+        r.set_outlif(out_lif);
+      });
+      ASSERT_TRUE(spec.ok()) << spec.status();
+      EXPECT_EQ(spec->in_vlan, vlans.in);
+      EXPECT_EQ(spec->out_vlan, vlans.out);
+      EXPECT_EQ(spec->action, Action::kForward);
+    }
+  }
+}
+
+TEST(ToSpec, ALinkMayRepeatTheVlanThatPacketsKeep) {
+  for (const Change& change : {Vlans(5, 5, 0, 0), Vlans(5, 5, 5, 0), Vlans(5, 5, 0, 5),
+                               Vlans(5, 5, 5, 5), Vlans(5, 5, 5, 5, api::_DROP)}) {
+    const auto spec = Translate(change);
+    ASSERT_TRUE(spec.ok()) << spec.status();
+    EXPECT_EQ(spec->in_vlan, 5);
+    EXPECT_EQ(spec->out_vlan, 5);
+  }
+}
+
+TEST(ToSpec, ADropBetweenTwoVlansNeedsNoLink) {
+  for (const Change& change : {Vlans(5, 6, 0, 0, api::_DROP), Vlans(5, 6, 5, 6, api::_DROP)}) {
+    const auto spec = Translate(change);
+    ASSERT_TRUE(spec.ok()) << spec.status();
+    EXPECT_EQ(spec->in_vlan, 5);
+    EXPECT_EQ(spec->out_vlan, 6);
+    EXPECT_EQ(spec->action, Action::kDrop);
+  }
+}
+
+TEST(ToSpec, RefusesARewriteThatTheLinksDoNotAskFor) {
+  ExpectRefused(absl::StatusCode::kInvalidArgument,
+                {{"actionParams_outLif.vlan: not set, but vlan_inLif 5 and vlan_outLif 6 differ",
+                  Vlans(5, 6, 0, 0)},
+                 {"actionParams_outLif.vlan: not set", Vlans(5, 6, 5, 0)},
+                 {"actionParams_inLif.vlan: not set", Vlans(5, 6, 0, 6)},
+                 {"actionParams_outLif.vlan: 5 differs from the LIF's VLAN 6", Vlans(5, 6, 6, 5)},
+                 {"actionParams_outLif.vlan: 7 differs", Vlans(5, 6, 5, 7)},
+                 {"actionParams_inLif.vlan: 7 differs", Vlans(5, 6, 7, 6)},
+                 {"actionParams_outLif.vlan: 6 differs", Vlans(5, 5, 0, 6)},
+                 {"actionParams_inLif.vlan: 6 differs", Vlans(5, 5, 6, 5)},
+                 {"actionParams_inLif.vlan: 7 differs", Vlans(5, 6, 7, 0, api::_DROP)},
+                 {"actionParams_outLif.vlan: 4095 is above 4094", Vlans(5, 6, 5, 4095)},
+                 {"actionParams_inLif.vlan: 65541 is above 4094", Vlans(5, 6, 65541, 6)},
+                 {"actionParams_outLif.vlan: 4095 is above 4094", Vlans(0, 0, 0, 4095)},
+                 {"vlan_outLif: not set", Vlans(5, 0, 5, 6)},
+                 {"vlan_inLif: not set", Vlans(0, 6, 5, 6)}});
+}
+
+// A pushed tag would be a translation that is not done.
+TEST(ToSpec, RefusesALinkVlanForUntaggedPackets) {
+  for (const api::ACTION_TYPE action : {api::_FORWARD, api::_DROP}) {
+    ExpectRefused(absl::StatusCode::kUnimplemented,
+                  {{"actionParams_outLif.vlan: is not", Vlans(0, 0, 0, 6, action)},
+                   {"actionParams_inLif.vlan: is not", Vlans(0, 0, 5, 0, action)}});
+  }
+}
+
+TEST(ToSpec, AOneArmedSessionBetweenTwoVlansIsNotItsOwnReverse) {
+  const auto spec = Translate([](auto& r) {
+    Vlans(5, 6, 5, 6)(r);
+    r.set_outlif(1);
+    r.set_destinationip(r.sourceip());
+    r.set_destinationport(r.sourceport());
+  });
+  EXPECT_TRUE(spec.ok()) << spec.status();
 }
 
 TEST(ToSpec, RefusesWhatItDoesNotDo) {
