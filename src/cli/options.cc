@@ -36,7 +36,9 @@ void DefineAdd(CLI::App& add, AddArguments& a) {
       ->check(CLI::IsMember({"tcp", "udp"}))
       ->capture_default_str();
   add.add_option("--in-vlan", a.in_vlan, "802.1Q id on the in-LIF")->check(CLI::Range(1, 4094));
-  add.add_option("--out-vlan", a.out_vlan, "802.1Q id on the out-LIF")->check(CLI::Range(1, 4094));
+  add.add_option("--out-vlan", a.out_vlan,
+                 "802.1Q id on the out-LIF; another than --in-vlan: the tag is rewritten")
+      ->check(CLI::Range(1, 4094));
   add.add_option("--action", a.action, "forward or drop")
       ->check(CLI::IsMember({"forward", "drop"}))
       ->capture_default_str();

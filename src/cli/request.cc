@@ -31,6 +31,16 @@ absl::StatusOr<Address> ParseAddress(const char* option, const std::string& text
   return absl::InvalidArgumentError(absl::StrCat(option, ": '", text, "' is no IP address"));
 }
 
+// Packets that change their VLAN need a per-link action that says so for each LIF they leave on.
+void SetVlans(const AddArguments& arguments, api::sessionRequest& request) {
+  request.set_vlan_inlif(arguments.in_vlan);
+  request.set_vlan_outlif(arguments.out_vlan);
+  if (arguments.in_vlan == arguments.out_vlan || arguments.action == "drop") return;
+  api::actionParameters& action = *request.mutable_action();
+  action.mutable_actionparams_inlif()->set_vlan(arguments.in_vlan);
+  action.mutable_actionparams_outlif()->set_vlan(arguments.out_vlan);
+}
+
 }  // namespace
 
 absl::StatusOr<api::sessionRequest> ToRequest(const AddArguments& arguments) {
@@ -57,8 +67,7 @@ absl::StatusOr<api::sessionRequest> ToRequest(const AddArguments& arguments) {
   request.set_sourceport(arguments.source_port);
   request.set_destinationport(arguments.destination_port);
   request.set_protocolid(arguments.protocol == "udp" ? api::_UDP : api::_TCP);
-  request.set_vlan_inlif(arguments.in_vlan);
-  request.set_vlan_outlif(arguments.out_vlan);
+  SetVlans(arguments, request);
   request.mutable_action()->set_actiontype(arguments.action == "drop" ? api::_DROP : api::_FORWARD);
   request.set_cachetimeout(arguments.timeout);
   return request;

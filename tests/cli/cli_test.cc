@@ -38,6 +38,23 @@ TEST(Request, Ipv6IsSixteenBytes) {
   EXPECT_EQ(request->sourceipv6(), std::string("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 16));
 }
 
+TEST(Request, TwoDifferentVlansImplyTheRewrite) {
+  AddArguments a = Example();
+  a.in_vlan = 100;
+  a.out_vlan = 200;
+  const auto request = ToRequest(a);
+  EXPECT_EQ(request->vlan_inlif(), 100u);
+  EXPECT_EQ(request->vlan_outlif(), 200u);
+  EXPECT_EQ(request->action().actionparams_inlif().vlan(), 100u);
+  EXPECT_EQ(request->action().actionparams_outlif().vlan(), 200u);
+  EXPECT_EQ(request->action().actiontype(), api::_FORWARD);
+  a.out_vlan = 100;
+  EXPECT_FALSE(ToRequest(a)->action().has_actionparams_outlif()) << "nothing to rewrite";
+  a.out_vlan = 200;
+  a.action = "drop";
+  EXPECT_FALSE(ToRequest(a)->action().has_actionparams_inlif()) << "nothing leaves";
+}
+
 TEST(Request, NamesTheOptionThatIsWrong) {
   AddArguments a = Example();
   a.destination = "10.0.0";
