@@ -1,14 +1,17 @@
 #include "tests/guest/scenarios/frames.h"
 
 #include <arpa/inet.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 namespace offload::guest {
 namespace {
@@ -65,6 +68,29 @@ void PutIpv6(std::vector<uint8_t>& out, const FrameSpec& spec) {
   std::abort();
 }
 
+// `protocol`: ETH_P_*, 0 to receive nothing.
+int OpenPacketSocket(const std::string& netdev, uint16_t protocol) {
+  const int fd = ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+  if (fd < 0) Die("socket(AF_PACKET)");
+  sockaddr_ll address = {};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(protocol);
+  address.sll_ifindex = static_cast<int>(::if_nametoindex(netdev.c_str()));
+  if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) Die("bind");
+  return fd;
+}
+
+// The tag that the kernel took out of the frame, from the message's auxiliary data.
+std::optional<uint16_t> TagOf(msghdr& message) {
+  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA) continue;
+    tpacket_auxdata aux;
+    std::memcpy(&aux, CMSG_DATA(c), sizeof(aux));
+    if (aux.tp_status & TP_STATUS_VLAN_VALID) return aux.tp_vlan_tci;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 size_t L3Bytes(const FrameSpec& spec) {
@@ -89,14 +115,7 @@ std::vector<uint8_t> BuildFrame(const FrameSpec& spec) {
   return out;
 }
 
-FrameSender::FrameSender(const std::string& netdev) {
-  fd_ = ::socket(AF_PACKET, SOCK_RAW, 0);
-  if (fd_ < 0) Die("socket(AF_PACKET)");
-  sockaddr_ll address = {};
-  address.sll_family = AF_PACKET;
-  address.sll_ifindex = static_cast<int>(::if_nametoindex(netdev.c_str()));
-  if (::bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) Die("bind");
-}
+FrameSender::FrameSender(const std::string& netdev) : fd_(OpenPacketSocket(netdev, 0)) {}
 
 FrameSender::~FrameSender() { ::close(fd_); }
 
@@ -105,6 +124,47 @@ void FrameSender::Send(const std::vector<uint8_t>& frame, int times) {
     const ssize_t sent = ::send(fd_, frame.data(), frame.size(), 0);
     if (sent != static_cast<ssize_t>(frame.size())) Die("send");
   }
+}
+
+FrameReceiver::FrameReceiver(const std::string& netdev) : fd_(OpenPacketSocket(netdev, ETH_P_ALL)) {
+  const int on = 1;
+  if (::setsockopt(fd_, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) != 0) Die("PACKET_AUXDATA");
+}
+
+FrameReceiver::~FrameReceiver() { ::close(fd_); }
+
+std::vector<std::vector<uint8_t>> FrameReceiver::Take(size_t at_least) {
+  std::vector<std::vector<uint8_t>> frames;
+  pollfd ready = {.fd = fd_, .events = POLLIN, .revents = 0};
+  while (::poll(&ready, 1, frames.size() < at_least ? 2000 : 0) > 0) {
+    if (auto frame = TakeOne()) frames.push_back(*std::move(frame));
+  }
+  return frames;
+}
+
+// None: a frame that this host sent.
+std::optional<std::vector<uint8_t>> FrameReceiver::TakeOne() {
+  std::vector<uint8_t> frame(65536);
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(tpacket_auxdata))];
+  sockaddr_ll from = {};
+  iovec bytes = {.iov_base = frame.data(), .iov_len = frame.size()};
+  msghdr message = {};
+  message.msg_name = &from;
+  message.msg_namelen = sizeof(from);
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  const ssize_t length = ::recvmsg(fd_, &message, MSG_DONTWAIT);
+  if (length < 0) Die("recvmsg");
+  if (from.sll_pkttype == PACKET_OUTGOING) return std::nullopt;
+  frame.resize(static_cast<size_t>(length));
+  if (const auto tag = TagOf(message)) {
+    const uint8_t header[] = {0x81, 0x00, static_cast<uint8_t>(*tag >> 8),
+                              static_cast<uint8_t>(*tag)};
+    frame.insert(frame.begin() + 2 * ETH_ALEN, std::begin(header), std::end(header));
+  }
+  return frame;
 }
 
 }  // namespace offload::guest

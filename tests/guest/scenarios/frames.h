@@ -17,7 +17,7 @@ struct FrameSpec {
   session::FiveTuple tuple;
   uint8_t tcp_flags = kAck;
   size_t payload = 0;            // bytes after the TCP or UDP header
-  std::optional<uint16_t> vlan;  // 802.1Q tag in the frame
+  std::optional<uint16_t> vlan;  // 802.1Q tag in the frame (TCI: priority << 13 | id)
   bool first_fragment = false;   // IPv4 only: more-fragments set, offset 0
 };
 
@@ -39,6 +39,22 @@ class FrameSender {
   void Send(const std::vector<uint8_t>& frame, int times = 1);
 
  private:
+  int fd_ = -1;
+};
+
+// An AF_PACKET socket that takes what arrives at one netdev.
+class FrameReceiver {
+ public:
+  explicit FrameReceiver(const std::string& netdev);
+  ~FrameReceiver();
+  FrameReceiver(const FrameReceiver&) = delete;
+  FrameReceiver& operator=(const FrameReceiver&) = delete;
+  // Waits up to 2 s for `at_least` frames; takes all there are by then. Whole frames, the tag,
+  // which the kernel has taken out on the way, in its place.
+  std::vector<std::vector<uint8_t>> Take(size_t at_least);
+
+ private:
+  std::optional<std::vector<uint8_t>> TakeOne();
   int fd_ = -1;
 };
 

@@ -258,7 +258,7 @@ std::vector<netlink::FlowerFilter> Scenario::SessionRules(const std::string& net
   const netlink::DumpRequest request = {.at = {.ifindex = ::if_nametoindex(netdev.c_str())}};
   const absl::Status status = (*socket)->Dump(request, [&](const netlink::FlowerFilter& filter) {
     if (filter.kind != "flower" || !filter.has_options || filter.actions.empty()) return;
-    if (filter.id.handle >= 0xFFFFFF00 || filter.actions[0].cookie.size() != 15) return;
+    if (filter.id.handle >= 0xFFFFFF00 || filter.actions.back().cookie.size() != 15) return;
     rules.push_back(filter);
   });
   EXPECT_TRUE(status.ok()) << status;
