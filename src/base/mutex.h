@@ -32,6 +32,7 @@
 #define ACQUIRE(...) OFFLOAD_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
 #define RELEASE(...) OFFLOAD_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
 #define TRY_ACQUIRE(...) OFFLOAD_THREAD_ANNOTATION(try_acquire_capability(__VA_ARGS__))
+#define ASSERT_CAPABILITY(x) OFFLOAD_THREAD_ANNOTATION(assert_capability(x))
 #define EXCLUDES(...) OFFLOAD_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
 
 namespace offload::base {
@@ -45,6 +46,9 @@ class OFFLOAD_CAPABILITY("mutex") Mutex {
 
   void Lock() ACQUIRE() { mutex_.lock(); }
   void Unlock() RELEASE() { mutex_.unlock(); }
+  // Tells the analysis that the caller holds it, where its caller knows it by another name. Checks
+  // nothing.
+  void AssertHeld() const ASSERT_CAPABILITY(this) {}
 
  private:
   friend class CondVar;

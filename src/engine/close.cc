@@ -53,6 +53,7 @@ absl::Status StillClosing(const absl::Status& cause) {
 }  // namespace
 
 Closer::Job Closer::Begin(Entry& entry, CloseReason reason, Disposal disposal) {
+  core_.mutex.AssertHeld();
   if (entry.state == SessionState::kClosing) {
     entry.pinned = true;
   } else {
