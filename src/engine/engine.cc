@@ -24,7 +24,8 @@ class Engine::Impl {
         adder(core, closer),
         live(core, closer) {}
 
-  absl::StatusOr<session::ClosedRecord> Delete(const session::SessionKey& key, DeleteMode mode);
+  absl::StatusOr<session::ClosedRecord> Delete(const session::SessionKey& key, DeleteMode mode,
+                                               bool& taken);
   size_t Tick(base::MonotonicTime now);
 
   Core core;
@@ -39,7 +40,7 @@ class Engine::Impl {
 };
 
 absl::StatusOr<session::ClosedRecord> Engine::Impl::Delete(const session::SessionKey& key,
-                                                           DeleteMode mode) {
+                                                           DeleteMode mode, bool& taken) {
   std::vector<Closer::Job> jobs;
   {
     base::MutexLock lock(core.mutex);
@@ -53,7 +54,9 @@ absl::StatusOr<session::ClosedRecord> Engine::Impl::Delete(const session::Sessio
     }
   }
   if (jobs.empty()) {
-    if (auto record = core.log.Take(key)) return *std::move(record);
+    auto record = core.log.Take(key);
+    taken = record.has_value();
+    if (taken) return *std::move(record);
     return absl::NotFoundError(absl::StrCat("no session ", key.id));
   }
   auto outcomes = closer.Run(jobs);
@@ -117,8 +120,11 @@ absl::StatusOr<session::SessionView> Engine::Get(const session::SessionKey& key)
 }
 
 absl::StatusOr<session::ClosedRecord> Engine::Delete(const session::SessionKey& key,
-                                                     DeleteMode mode) {
-  return impl_->Delete(key, mode);
+                                                     DeleteMode mode, bool* taken) {
+  bool from_log = false;
+  auto record = impl_->Delete(key, mode, from_log);
+  if (taken != nullptr) *taken = from_log;
+  return record;
 }
 
 std::vector<session::SessionView> Engine::List(const ListRequest& request) {

@@ -95,7 +95,11 @@ class Engine final : public datapath::LifObserver {
   // too for the caller's information. Deleting a closed session whose record is pending takes that
   // record out of the log. NOT_FOUND for an unknown id. UNAVAILABLE when the datapath could not
   // confirm: the session is closing, its record will be logged by Tick.
-  absl::StatusOr<session::ClosedRecord> Delete(const session::SessionKey& key, DeleteMode mode);
+  //
+  // `taken`, when given, says whether the record came out of the log: then the caller is the only
+  // one who still has it.
+  absl::StatusOr<session::ClosedRecord> Delete(const session::SessionKey& key, DeleteMode mode,
+                                               bool* taken = nullptr);
 
   // Whole sessions of one owner in ascending id, with live counters.
   std::vector<session::SessionView> List(const ListRequest& request);

@@ -1,7 +1,6 @@
 #include "server/handlers.h"
 
 #include <algorithm>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,7 +11,6 @@
 namespace offload::server {
 namespace {
 
-using session::ClosedRecord;
 using session::SessionKey;
 using session::SessionSpec;
 using session::SessionView;
@@ -72,13 +70,13 @@ grpc::Status Handlers::Delete(const Caller& caller, const api::sessionId& reques
   if (absl::Status ready = CheckReady(); !ready.ok()) return ToGrpcStatus(ready);
   const SessionKey key = {.owner = caller.owner, .id = request.sessionid()};
   const bool in_reply = caller.profile.delete_counters == DeleteCounters::kReply;
-  const std::optional<ClosedRecord> pending = closed_log_.Find(key);
+  bool taken = false;
   const auto record = engine_.Delete(
-      key, in_reply ? engine::DeleteMode::kReply : engine::DeleteMode::kClosedRecord);
+      key, in_reply ? engine::DeleteMode::kReply : engine::DeleteMode::kClosedRecord, &taken);
   if (absl::IsNotFound(record.status())) return Unknown(caller, request.sessionid(), response);
   if (!record.ok()) return ToGrpcStatus(record.status());
-  // A record that was pending has left the log with this call: nobody else will deliver it.
-  if (in_reply || pending == *record) {
+  // A record that was taken has left the log with this call: nobody else will deliver it.
+  if (in_reply || taken) {
     ToResponse(*record, response);
   } else {
     response->set_sessionid(key.id);
