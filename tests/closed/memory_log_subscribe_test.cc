@@ -65,7 +65,7 @@ TEST_F(SubscribeTest, DestroyingTheHandleWaitsForANotifyThatRuns) {
   std::shared_ptr<void> handle = log_->Subscribe(0, [&] {
     running.Open();
     destroying.Pass();
-    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    for (int i = 0; i < 100; ++i) std::this_thread::yield();
     EXPECT_FALSE(destroyed);
   });
   std::thread appending([&] { Append(1); });

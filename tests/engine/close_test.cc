@@ -169,7 +169,7 @@ TEST_F(CloseTest, OfTwoDeletesAtOnceOneGetsTheCounters) {
   std::thread one([&] { first = engine_->Delete(Key(1), DeleteMode::kReply).status(); });
   datapath_.AwaitBlocked();
   std::thread two([&] { second = engine_->Delete(Key(1), DeleteMode::kReply).status(); });
-  for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+  LetOthersRun();
   datapath_.Release();
   one.join();
   two.join();
@@ -184,7 +184,7 @@ TEST_F(CloseTest, ADeleteWhileTheSessionTimesOutGetsThatRecord) {
   datapath_.AwaitBlocked();
   absl::StatusOr<session::ClosedRecord> record = absl::UnknownError("not yet");
   std::thread deleting([&] { record = engine_->Delete(Key(1), DeleteMode::kReply); });
-  for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+  LetOthersRun();
   datapath_.Release();
   ticking.join();
   deleting.join();
@@ -265,7 +265,7 @@ TEST_F(CloseTest, CloseAllWaitsForSessionsThatAreBeingInstalled) {
   std::thread adding = AddInBackground(Spec(2), &added);
   datapath_.AwaitBlocked();
   std::thread closing([&] { engine_->CloseAll(CloseReason::kDeleted); });
-  for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+  LetOthersRun();
   datapath_.Release();
   adding.join();
   closing.join();

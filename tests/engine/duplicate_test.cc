@@ -23,8 +23,7 @@ class DuplicateTest : public EngineTest {
     std::thread first = AddInBackground(Spec(1), &first_result);
     datapath_.AwaitBlocked();
     std::thread waiting = AddInBackground(second, &second_result);
-    // What it must not do cannot be awaited: give it time to do it.
-    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    LetOthersRun();
     EXPECT_EQ(engine_->Stats().sessions, 1U) << "the second has reserved nothing";
     datapath_.Release();
     first.join();
@@ -124,7 +123,7 @@ TEST_F(DuplicateTest, WhatWaitedForACloseKeepsTheSlotThatItGets) {
     datapath_.AwaitBlocked();
     absl::Status result;
     std::thread adding = AddInBackground(SameFlow(id + 1), &result);
-    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    LetOthersRun();
     datapath_.Release();
     closing.join();
     adding.join();
@@ -195,7 +194,7 @@ TEST_F(TakeoverTest, WaitsUntilAReaderIsDone) {
   datapath_.AwaitBlocked();
   absl::Status result;
   std::thread adding = AddInBackground(SameFlow(2), &result);
-  for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+  LetOthersRun();
   datapath_.Release();
   reading.join();
   adding.join();

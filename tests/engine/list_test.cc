@@ -141,7 +141,7 @@ TEST_F(ListTest, GetWaitsForTheOutcomeOfAnInstall) {
     datapath_.AwaitBlocked();
     absl::StatusOr<session::SessionView> view = absl::UnknownError("not yet");
     std::thread reading([&] { view = engine_->Get(Key(1)); });
-    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    LetOthersRun();
     datapath_.Release();
     adding.join();
     reading.join();
