@@ -116,7 +116,7 @@ TEST_F(DuplicateTest, CrossedBatchesDoNotLockUp) {
 // record that had been handed out already, and freed the new session's slot.
 TEST_F(DuplicateTest, WhatWaitedForACloseKeepsTheSlotThatItGets) {
   MakeEngine({.max_sessions = 1});
-  for (uint64_t id = 1; id <= 20; ++id) {
+  for (uint64_t id = 1; id <= 100; ++id) {
     ASSERT_TRUE(Add(SameFlow(id)).ok());
     datapath_.Block(Kind::kDelete);
     std::thread closing([&] { EXPECT_TRUE(engine_->Delete(Key(id), DeleteMode::kReply).ok()); });
