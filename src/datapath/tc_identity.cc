@@ -35,7 +35,7 @@ uint32_t HandleOf(Slot slot, session::Direction direction) {
 }
 
 std::optional<HandleContent> ParseHandle(uint32_t handle) {
-  if (handle == 0 || handle >= kFirstReservedHandle) return std::nullopt;
+  if (handle == 0 || handle > HandleOf(kMaxSlot, session::Direction::kOut)) return std::nullopt;
   return HandleContent{.slot = (handle - 1) / 2,
                        .direction = static_cast<session::Direction>((handle - 1) % 2)};
 }

@@ -43,7 +43,7 @@ struct HandleContent {
 // REQUIRES: slot <= kMaxSlot.
 uint32_t HandleOf(Slot slot, session::Direction direction);
 
-// None for 0 and for reserved handles.
+// None for 0, for reserved handles and for the one below them, which no slot has.
 std::optional<HandleContent> ParseHandle(uint32_t handle);
 
 inline constexpr size_t kCookieSize = 15;

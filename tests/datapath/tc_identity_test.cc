@@ -54,7 +54,12 @@ TEST(HandleTest, ZeroAndReservedNameNoRule) {
   EXPECT_FALSE(ParseHandle(0));
   EXPECT_FALSE(ParseHandle(kKeepAliveHandle));
   EXPECT_FALSE(ParseHandle(0xFFFFFFFF));
-  EXPECT_TRUE(ParseHandle(kFirstReservedHandle - 1));
+  EXPECT_TRUE(ParseHandle(HandleOf(kMaxSlot, Direction::kOut)));
+}
+
+// Found by fuzz_cookie: it came back as a slot above kMaxSlot, whose other handle is reserved.
+TEST(HandleTest, TheHandleBelowTheReservedOnesIsOfNoSlot) {
+  EXPECT_FALSE(ParseHandle(kFirstReservedHandle - 1));
 }
 
 TEST(CookieTest, EncodesFixedBytes) {
