@@ -71,7 +71,8 @@ int Client::Add() {
     std::cerr << "offloadctl: " << name << ": "
               << api::ADD_SESSION_STATUS_Name(response.requeststatus()) << " (error "
               << response.responseerror(0).errorstatus() << "); the daemon's log has the reason\n";
-    return kRefused;
+    const bool not_ready = response.requeststatus() == api::_SESSION_TABLE_UNAVAILABLE;
+    return not_ready ? kUnreachable : kRefused;
   }
   if (options_.json) {
     std::cout << "{\"id\":" << options_.add.id << ",\"status\":\"accepted\"}\n";
