@@ -80,6 +80,8 @@ LIBRARIES = (
     ("gtest/", "googletest", ("tests",)),
     ("gmock/", "googletest", ("tests",)),
     ("benchmark/", "benchmark", ("tests",)),
+    ("fuzzer/", "libFuzzer", ("tests",)),
+    ("sanitizer/", "sanitizer interfaces", ("tests",)),
 )
 
 # Angle brackets: what the C and C++ libraries keep in folders.
