@@ -12,7 +12,7 @@ std::string Describe(const nlohmann::json& value) {
   }
   std::string text =
       value.dump(-1, ' ', /*ensure_ascii=*/true, nlohmann::json::error_handler_t::replace);
-  if (text.size() > kLongest) text = text.substr(0, kLongest) + "...";
+  if (text.size() > kLongest) text.replace(kLongest, text.npos, "...");
   return text;
 }
 
