@@ -124,6 +124,9 @@ class Nic:
         self.process = None
 
     def __enter__(self):
+        if "OFFLOAD_GUEST" not in os.environ:
+            print("not in the guest: these tests load a kernel module that fails on demand")
+            sys.exit(77)
         mark_kernel_log()
         for scope in ("all", "default"):
             with open(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6", "w", encoding="ascii") as file:
