@@ -1,8 +1,10 @@
 #include "engine/add.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 
 namespace offload::engine {
@@ -19,10 +21,22 @@ bool CertainlyAbsent(const absl::Status& status) {
   return !status.ok() && !absl::IsUnknown(status) && !absl::IsUnavailable(status);
 }
 
-absl::Status FirstError(const FlowResult* results) {
+absl::Status FirstError(absl::Span<const FlowResult> results) {
   absl::Status status = results[0].status;
   status.Update(results[1].status);
   return status;
+}
+
+// What a session asks of the table: where one of a kind finds no room, the next one does not
+// either, as long as nothing is removed. A NIC has a table for each netdev or for all, and parts of
+// it for each mask.
+using Demand = std::tuple<uint32_t, uint32_t, session::IpVersion, session::Protocol, bool, bool,
+                          session::Action>;
+
+Demand DemandOf(const session::SessionSpec& spec, const session::RuleKeys& rules) {
+  return {rules[0].point,      rules[1].point,           spec.tuple.version(),
+          spec.tuple.protocol, spec.in_vlan.has_value(), spec.out_vlan.has_value(),
+          spec.action};
 }
 
 }  // namespace
@@ -34,7 +48,7 @@ void Adder::Add(absl::Span<const session::SessionSpec> specs, absl::Span<absl::S
     results[i] = Check(candidate);
     if (results[i].ok()) candidates.push_back(std::move(candidate));
   }
-  Process(std::move(candidates), /*retry_full=*/true);
+  Process(std::move(candidates));
   const auto failed = [](const absl::Status& status) { return !status.ok(); };
   const auto rejected = std::count_if(results.begin(), results.end(), failed);
   base::MutexLock lock(core_.mutex);
@@ -61,7 +75,7 @@ absl::Status Adder::Check(Candidate& candidate) const {
   return absl::OkStatus();
 }
 
-void Adder::Process(std::vector<Candidate> candidates, bool retry_full) {
+void Adder::Process(std::vector<Candidate> candidates) {
   while (!candidates.empty()) {
     Round round;
     {
@@ -73,12 +87,7 @@ void Adder::Process(std::vector<Candidate> candidates, bool retry_full) {
       }
     }
     closer_.Run(round.takeovers);
-    std::vector<Candidate> full = Program(std::move(round.installs));
-    for (Candidate& candidate : full) {
-      if (!retry_full) continue;
-      *candidate.result = absl::OkStatus();
-      Process({std::move(candidate)}, /*retry_full=*/false);
-    }
+    Program(std::move(round.installs));
     candidates = std::move(round.waiting);
   }
 }
@@ -91,6 +100,10 @@ Adder::Round Adder::Reserve(std::vector<Candidate> candidates) {
       continue;
     }
     Entry* entry = core_.store.Reserve(candidate.spec, candidate.rules);
+    if (entry == nullptr && core_.store.undecided() > 0) {
+      round.waiting.push_back(std::move(candidate));  // for a slot that may yet come free
+      continue;
+    }
     if (entry == nullptr) {
       *candidate.result = absl::ResourceExhaustedError(
           absl::StrCat("the table of ", core_.store.capacity(), " sessions is full"));
@@ -132,9 +145,32 @@ void Adder::OnClash(Candidate candidate, Entry& clash, Round& round) {
   }
 }
 
-std::vector<Adder::Candidate> Adder::Program(std::vector<Install> installs) {
-  std::vector<Candidate> full;
-  if (installs.empty()) return full;
+void Adder::Program(std::vector<Install> installs) {
+  if (installs.empty()) return;
+  std::vector<Install> full;
+  {
+    const AddGate::Together together(gate_);
+    full = TryAll(std::move(installs));
+  }
+  if (full.empty()) return;
+  std::vector<Install> refused;
+  {
+    const AddGate::Alone alone(gate_);
+    absl::flat_hash_set<Demand> without_room;
+    for (Install& install : full) {
+      const Demand demand = DemandOf(install.candidate.spec, install.candidate.rules);
+      std::vector<Install> once_more;
+      once_more.push_back(std::move(install));
+      if (!without_room.contains(demand)) once_more = TryAll(std::move(once_more));
+      if (once_more.empty()) continue;
+      without_room.insert(demand);
+      refused.push_back(std::move(once_more.front()));
+    }
+  }
+  Discard(refused);
+}
+
+std::vector<Adder::Install> Adder::TryAll(std::vector<Install> installs) {
   std::vector<FlowOp> ops;
   for (const Install& install : installs) {
     for (const datapath::FlowRule& rule : RulesOf(*install.entry)) {
@@ -144,29 +180,54 @@ std::vector<Adder::Candidate> Adder::Program(std::vector<Install> installs) {
   std::vector<FlowResult> results(ops.size());
   core_.datapath.Apply(ops, absl::MakeSpan(results));
   std::vector<Closer::Job> undo;
+  std::vector<Install> undone;
   {
     base::MutexLock lock(core_.mutex);
-    const base::MonotonicTime now = core_.clock.Now();
-    const absl::Time wall = core_.clock.WallNow();
     for (size_t i = 0; i < installs.size(); ++i) {
-      Entry& entry = *installs[i].entry;
-      const absl::Status status = FirstError(&results[2 * i]);
-      *installs[i].candidate.result = status;
-      if (status.ok()) {
-        core_.store.Establish(entry, now, wall, now + IdleLimit(core_, entry.spec));
-        continue;
-      }
-      for (size_t d = 0; d < entry.gone.size(); ++d) {
-        entry.gone[d] = CertainlyAbsent(results[2 * i + d].status);
-      }
-      ++core_.stats.undone;
-      undo.push_back(closer_.Begin(entry, CloseReason::kDeleted, Disposal::kDiscard));
-      if (absl::IsResourceExhausted(status)) full.push_back(std::move(installs[i].candidate));
+      std::optional<Closer::Job> job =
+          Settle(installs[i], absl::MakeConstSpan(results).subspan(2 * i, 2));
+      if (!job) continue;
+      undo.push_back(*std::move(job));
+      undone.push_back(std::move(installs[i]));
     }
     core_.unpinned.NotifyAll();
   }
-  closer_.Run(undo);
+  const std::vector<Closer::Outcome> outcomes = closer_.Run(undo);
+  std::vector<Install> full;
+  for (size_t i = 0; i < undone.size(); ++i) {
+    const bool is_full = absl::IsResourceExhausted(*undone[i].candidate.result);
+    if (is_full && outcomes[i].status.ok()) full.push_back(std::move(undone[i]));
+  }
   return full;
+}
+
+std::optional<Closer::Job> Adder::Settle(Install& install, absl::Span<const FlowResult> results) {
+  Entry& entry = *install.entry;
+  const absl::Status status = FirstError(results);
+  *install.candidate.result = status;
+  if (status.ok()) {
+    const base::MonotonicTime now = core_.clock.Now();
+    core_.store.Establish(entry, now, core_.clock.WallNow(), now + IdleLimit(core_, entry.spec));
+    return std::nullopt;
+  }
+  for (size_t d = 0; d < entry.gone.size(); ++d) {
+    entry.gone[d] = CertainlyAbsent(results[d].status);
+  }
+  ++core_.stats.undone;
+  return closer_.Begin(entry, CloseReason::kDeleted,
+                       absl::IsResourceExhausted(status) ? Disposal::kRetry : Disposal::kDiscard);
+}
+
+void Adder::Discard(absl::Span<const Install> installs) {
+  std::vector<Closer::Job> jobs;
+  {
+    base::MutexLock lock(core_.mutex);
+    for (const Install& install : installs) {
+      install.entry->gone = {true, true};
+      jobs.push_back(closer_.Begin(*install.entry, CloseReason::kDeleted, Disposal::kDiscard));
+    }
+  }
+  closer_.Run(jobs);
 }
 
 }  // namespace offload::engine

@@ -100,7 +100,11 @@ bool Closer::Settle(const Job& job, absl::Span<const FlowResult> results, Outcom
     return false;
   }
   if (entry.disposal == Disposal::kLog) return true;
-  Finish(entry);
+  if (entry.disposal == Disposal::kRetry) {
+    core_.store.Resume(entry);
+  } else {
+    Finish(entry);
+  }
   return false;
 }
 
@@ -133,6 +137,7 @@ void Closer::Finish(Entry& entry) {
 
 void Closer::Postpone(Entry& entry) {
   if (entry.disposal == Disposal::kReply) entry.disposal = Disposal::kLog;
+  if (entry.disposal == Disposal::kRetry) entry.disposal = Disposal::kDiscard;
   entry.pinned = false;
   core_.store.AddUnfinished(entry);
 }

@@ -23,7 +23,9 @@ class Closer {
   };
 
   struct Outcome {
-    absl::Status status;  // OK: closed, the slot is free. UNAVAILABLE: still closing
+    // OK: closed, the slot is free (with kRetry: installing again, still pinned). UNAVAILABLE:
+    // still closing.
+    absl::Status status;
     session::ClosedRecord record;
   };
 

@@ -4,7 +4,9 @@
 // Guarantees:
 //  * A session is both rules or none. When one half fails the other is removed before the error is
 //    answered; a delete that cannot be confirmed is repeated by Tick and keeps its slot taken.
-//  * What failed RESOURCE_EXHAUSTED in a batch is retried once, alone, after the undo of its half.
+//  * What failed RESOURCE_EXHAUSTED in a batch is retried once, after the undo of its half, while
+//    no other add has rules on their way: whoever is answered "full" did not fit beside whole
+//    sessions. When the table of sessions is full, an add waits for those still installing.
 //  * Sessions are keyed by (owner, id). The directed rule keys (attachment point, VLAN, tuple) of
 //    both directions are unique over all owners.
 //  * Adding an id or tuple that is still being installed waits for that outcome.

@@ -1,6 +1,7 @@
 #include "engine/store.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace offload::engine {
 
@@ -31,12 +32,15 @@ Entry* Store::Reserve(const session::SessionSpec& spec, const session::RuleKeys&
                 .slot = *slot,
                 .generation = table_.generation(*slot),
                 .state = SessionState::kInstalling,
-                .pinned = true};
+                .pinned = true,
+                .undecided = true};
+  ++undecided_;
   return &entry;
 }
 
 void Store::Establish(Entry& entry, base::MonotonicTime now, absl::Time wall,
                       base::MonotonicTime deadline) {
+  Decide(entry);
   entry.state = SessionState::kEstablished;
   entry.pinned = false;
   entry.installed = now;
@@ -57,10 +61,22 @@ void Store::BeginClose(Entry& entry, CloseReason reason, Disposal disposal,
 }
 
 void Store::Free(Entry& entry) {
+  Decide(entry);
   table_.Erase(entry.slot);
   entry.state = SessionState::kClosed;
   entry.pinned = false;
   --closing_;
+}
+
+void Store::Resume(Entry& entry) {
+  entry.state = SessionState::kInstalling;
+  entry.counters = {};
+  entry.gone = {};
+  --closing_;
+}
+
+void Store::Decide(Entry& entry) {
+  if (std::exchange(entry.undecided, false)) --undecided_;
 }
 
 void Store::Schedule(const Entry& entry, base::MonotonicTime deadline) {
@@ -71,7 +87,8 @@ std::vector<Slot> Store::Due(base::MonotonicTime now, size_t max) {
   return wheel_.Advance(now, max);
 }
 
-void Store::AddUnfinished(const Entry& entry) {
+void Store::AddUnfinished(Entry& entry) {
+  Decide(entry);
   unfinished_.push_back({.slot = entry.slot, .generation = entry.generation});
 }
 

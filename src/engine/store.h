@@ -28,6 +28,7 @@ enum class Disposal : uint8_t {
   kLog,      // a record in the closed log
   kReply,    // handed to the caller of Delete
   kDiscard,  // none: the session was never accepted
+  kRetry,    // none: the session is installing again when its rules are gone
 };
 
 struct Entry {
@@ -37,6 +38,7 @@ struct Entry {
   // kClosed: the slot is free.
   session::SessionState state = session::SessionState::kClosed;
   bool pinned = false;
+  bool undecided = false;             // reserved; whether it comes to be is not known yet
   bool doomed = false;                // its rules are lost: to be closed with kRulesLost
   session::SessionCounters counters;  // the last known; they never go backwards
   base::MonotonicTime installed;
@@ -77,13 +79,15 @@ class Store {
                   base::MonotonicTime now);
   // closing -> closed: the slot is free.
   void Free(Entry& entry);
+  // closing -> installing, still pinned: none of its rules is there, nothing was counted.
+  void Resume(Entry& entry);
 
   // When to look at an established entry again.
   void Schedule(const Entry& entry, base::MonotonicTime deadline);
   std::vector<session::Slot> Due(base::MonotonicTime now, size_t max);
 
   // An entry whose close is to be begun (established, doomed) or repeated (closing).
-  void AddUnfinished(const Entry& entry);
+  void AddUnfinished(Entry& entry);
   // Up to `max` of them, oldest first, each still what it was; those pinned at the moment are left
   // for later.
   std::vector<Entry*> TakeUnfinished(size_t max);
@@ -97,8 +101,12 @@ class Store {
   // Installing or established.
   size_t active() const { return table_.size() - closing_; }
   uint32_t capacity() const { return table_.capacity(); }
+  // Slots taken by sessions that may still be refused and then free their slot at once. (One that
+  // is left unfinished keeps its slot for longer and does not count.)
+  size_t undecided() const { return undecided_; }
 
  private:
+  void Decide(Entry& entry);
   Entry* AtOrNull(std::optional<session::Slot> slot) { return slot ? &entries_[*slot] : nullptr; }
 
   session::SessionTable table_;
@@ -106,6 +114,7 @@ class Store {
   std::deque<Entry> entries_;  // by slot
   std::deque<Ref> unfinished_;
   size_t closing_ = 0;
+  size_t undecided_ = 0;
 };
 
 }  // namespace offload::engine
