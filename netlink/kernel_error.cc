@@ -56,11 +56,15 @@ int ErrnoOf(const absl::Status& status) {
 }
 
 absl::Status WithPrefix(const absl::Status& status, absl::string_view prefix) {
+  return WithCode(status.code(), status, absl::StrCat(prefix, status.message()));
+}
+
+absl::Status WithCode(absl::StatusCode code, const absl::Status& status, absl::string_view text) {
   if (status.ok()) return status;
-  absl::Status longer(status.code(), absl::StrCat(prefix, status.message()));
+  absl::Status changed(code, text);
   status.ForEachPayload(
-      [&](absl::string_view url, const absl::Cord& value) { longer.SetPayload(url, value); });
-  return longer;
+      [&](absl::string_view url, const absl::Cord& value) { changed.SetPayload(url, value); });
+  return changed;
 }
 
 }  // namespace offload::netlink

@@ -19,4 +19,8 @@ int ErrnoOf(const absl::Status& status);
 // The same status with `prefix` before its message; code and errno stay.
 absl::Status WithPrefix(const absl::Status& status, absl::string_view prefix);
 
+// The same failure with another code and message; the errno stays. OK stays OK. REQUIRES: code is
+// not kOk.
+absl::Status WithCode(absl::StatusCode code, const absl::Status& status, absl::string_view text);
+
 }  // namespace offload::netlink

@@ -99,7 +99,7 @@ absl::StatusOr<StartReport> TcDatapath::Start() {
 // One port for each netdev, however many LIFs and names it has.
 absl::Status TcDatapath::OpenPorts(netlink::Links& links, std::vector<Port>& ports,
                                    PortIndex& by_lif, std::vector<uint32_t>& ifindexes,
-                                   SweepLog& log) const {
+                                   SweepLog& log) {
   for (const TcLif& lif : options_.lifs) {
     const absl::StatusOr<netlink::Link> link = links.ByName(lif.netdev);
     if (absl::IsNotFound(link.status())) {
@@ -123,14 +123,14 @@ absl::Status TcDatapath::OpenPorts(netlink::Links& links, std::vector<Port>& por
   return absl::OkStatus();
 }
 
-absl::StatusOr<TcDatapath::Port> TcDatapath::OpenPort(const std::string& netdev) const {
+absl::StatusOr<TcDatapath::Port> TcDatapath::OpenPort(const std::string& netdev) {
   absl::StatusOr<std::unique_ptr<netlink::FilterSocket>> socket = kernel_.OpenFilterSocket();
   if (!socket.ok()) return socket.status();
   const SweepTarget target{
       .netdev = netdev,
       .options = {.mode = options_.mode, .priority_base = options_.priority_base},
       .last_handle = HandleOf(SessionCapacity() - 1, session::Direction::kOut)};
-  return Port{.writer = std::make_unique<TcPort>(target, *std::move(socket)),
+  return Port{.writer = std::make_unique<TcPort>(target, *std::move(socket), kernel_, counters_),
               .worker = std::make_unique<TcWorker>()};
 }
 
@@ -154,9 +154,10 @@ void TcDatapath::Apply(absl::Span<const FlowOp> ops, absl::Span<FlowResult> resu
   const Batch batch = Split(ops, results);
   if (ops.size() >= kParallelOps) {
     ApplyInParallel(batch);
-    return;
+  } else {
+    for (size_t i = 0; i < batch.size(); ++i) ports_[i].writer->Apply(batch[i]);
   }
-  for (size_t i = 0; i < batch.size(); ++i) ports_[i].writer->Apply(batch[i]);
+  counters_.Count(ops, results);
 }
 
 TcDatapath::Batch TcDatapath::Split(absl::Span<const FlowOp> ops,

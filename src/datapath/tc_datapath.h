@@ -25,6 +25,7 @@
 #include "absl/types/span.h"
 #include "base/mutex.h"
 #include "datapath/datapath.h"
+#include "datapath/tc_counters.h"
 #include "datapath/tc_kernel.h"
 #include "datapath/tc_link_watch.h"
 #include "datapath/tc_port.h"
@@ -73,6 +74,7 @@ class TcDatapath final : public Datapath {
 
   uint32_t SessionCapacity() const override;
   absl::Duration SampleGrace() const override;
+  DatapathStats Stats() const override { return counters_.Read(); }
 
  private:
   struct Port {
@@ -85,8 +87,8 @@ class TcDatapath final : public Datapath {
 
   absl::Status CheckOptions() const;
   absl::Status OpenPorts(netlink::Links& links, std::vector<Port>& ports, PortIndex& by_lif,
-                         std::vector<uint32_t>& ifindexes, SweepLog& log) const;
-  absl::StatusOr<Port> OpenPort(const std::string& netdev) const;
+                         std::vector<uint32_t>& ifindexes, SweepLog& log);
+  absl::StatusOr<Port> OpenPort(const std::string& netdev);
   absl::StatusOr<std::unique_ptr<LinkWatch>> BeginWatch(
       std::unique_ptr<netlink::LinkMonitor> monitor, absl::Span<const uint32_t> ifindexes);
   Batch Split(absl::Span<const FlowOp> ops, absl::Span<FlowResult> results) const;
@@ -98,6 +100,7 @@ class TcDatapath final : public Datapath {
 
   const TcDatapathOptions options_;
   TcKernel& kernel_;
+  TcCounters counters_;
   // Written by Start before ready_, constant afterwards.
   std::vector<Port> ports_;
   PortIndex port_of_;

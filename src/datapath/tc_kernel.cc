@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <string>
 
+#include "absl/time/clock.h"
 #include "spdlog/spdlog.h"
 
 namespace offload::datapath {
@@ -28,6 +29,8 @@ void SystemTcKernel::LoadModules() {
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
   if (status != 0) spdlog::debug("modprobe of TC modules ended with wait status {}", status);
 }
+
+void SystemTcKernel::Pause(absl::Duration time) { absl::SleepFor(time); }
 
 absl::StatusOr<std::unique_ptr<netlink::FilterSocket>> SystemTcKernel::OpenFilterSocket() {
   return netlink::FilterSocket::Open({});

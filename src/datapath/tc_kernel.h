@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "netlink/filter_socket.h"
 #include "netlink/links.h"
 
@@ -20,6 +21,9 @@ class TcKernel {
   // there already or the first filter says what is missing.
   virtual void LoadModules() = 0;
 
+  // Lets so much time pass before something that was busy is asked again.
+  virtual void Pause(absl::Duration time) = 0;
+
   virtual absl::StatusOr<std::unique_ptr<netlink::FilterSocket>> OpenFilterSocket() = 0;
   virtual absl::StatusOr<std::unique_ptr<netlink::Links>> OpenLinks() = 0;
   virtual absl::StatusOr<std::unique_ptr<netlink::LinkMonitor>> OpenLinkMonitor() = 0;
@@ -30,6 +34,7 @@ class TcKernel {
 class SystemTcKernel final : public TcKernel {
  public:
   void LoadModules() override;
+  void Pause(absl::Duration time) override;
   absl::StatusOr<std::unique_ptr<netlink::FilterSocket>> OpenFilterSocket() override;
   absl::StatusOr<std::unique_ptr<netlink::Links>> OpenLinks() override;
   absl::StatusOr<std::unique_ptr<netlink::LinkMonitor>> OpenLinkMonitor() override;

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "datapath/tc_errno.h"
 #include "datapath/tc_identity.h"
 #include "netlink/kernel_error.h"
 #include "spdlog/spdlog.h"
@@ -48,8 +50,12 @@ std::string Name(const FlowRule& rule) {
 
 }  // namespace
 
-TcPort::TcPort(SweepTarget target, std::unique_ptr<netlink::FilterSocket> socket)
-    : target_(std::move(target)), socket_(std::move(socket)) {}
+TcPort::TcPort(SweepTarget target, std::unique_ptr<netlink::FilterSocket> socket, TcKernel& kernel,
+               TcCounters& counters)
+    : target_(std::move(target)),
+      kernel_(kernel),
+      counters_(counters),
+      socket_(std::move(socket)) {}
 
 absl::Status TcPort::Attach(uint32_t ifindex, SweepLog& log) {
   base::MutexLock lock(mutex_);
@@ -63,7 +69,6 @@ absl::Status TcPort::Attach(uint32_t ifindex, SweepLog& log) {
 void TcPort::Apply(absl::Span<const PortJob> jobs) {
   while (!jobs.empty()) {
     const size_t length = SliceLength(jobs);
-    base::MutexLock lock(mutex_);
     ApplySlice(jobs.first(length));
     jobs.remove_prefix(length);
   }
@@ -81,9 +86,30 @@ size_t TcPort::SliceLength(absl::Span<const PortJob> jobs) const {
 }
 
 void TcPort::ApplySlice(absl::Span<const PortJob> jobs) {
-  std::vector<Attempt> attempts = Prepare(jobs, ifindex());
+  std::vector<Attempt> busy;
+  {
+    base::MutexLock lock(mutex_);
+    busy = Perform(Prepare(jobs, ifindex()));
+  }
+  absl::Duration pause = kFirstPause;
+  for (int round = 0; round < kBusyRounds && !busy.empty(); ++round, pause *= 2) {
+    kernel_.Pause(pause);
+    counters_.BusyRetries(busy.size());
+    base::MutexLock lock(mutex_);
+    busy = Perform(std::move(busy));
+  }
+  for (const Attempt& attempt : busy) Fail(attempt.job, attempt.reply.status);
+}
+
+std::vector<TcPort::Attempt> TcPort::Perform(std::vector<Attempt> attempts) {
+  std::vector<Attempt> busy;
   for (int round = 0; round < 2 && !attempts.empty(); ++round) {
     Execute(attempts);
+    const auto first_busy =
+        std::stable_partition(attempts.begin(), attempts.end(),
+                              [](const Attempt& attempt) { return !IsBusy(attempt.reply.status); });
+    std::move(first_busy, attempts.end(), std::back_inserter(busy));
+    attempts.erase(first_busy, attempts.end());
     std::vector<Attempt> doubtful = Settle(std::move(attempts));
     attempts = ReadBack(std::move(doubtful));
   }
@@ -91,6 +117,7 @@ void TcPort::ApplySlice(absl::Span<const PortJob> jobs) {
     Fail(attempt.job,
          absl::UnknownError(absl::StrCat("no certain answer: ", attempt.reply.status.message())));
   }
+  return busy;
 }
 
 // Requests of the jobs; those that need none get their result.
@@ -161,11 +188,7 @@ bool TcPort::SettleAdd(const Attempt& attempt) const {
   const absl::Status& status = attempt.reply.status;
   if (status.ok()) return true;
   if (absl::IsAlreadyExists(status) || absl::IsUnknown(status)) return false;
-  if (absl::IsNotFound(status)) {  // ENODEV: of either netdev
-    Fail(attempt.job, absl::FailedPreconditionError(status.message()));
-  } else {
-    Fail(attempt.job, status);
-  }
+  Fail(attempt.job, MeaningOfAdd(status, target_.options.mode, attempt.job.worked_before));
   return true;
 }
 
@@ -212,6 +235,7 @@ std::vector<TcPort::Attempt> TcPort::ReadBack(std::vector<Attempt> doubtful) {
          {}});
   }
   if (!readings.empty()) Execute(readings);
+  counters_.ReadBack(readings.size());
   std::vector<Attempt> again;
   for (size_t i = 0; i < doubtful.size(); ++i) {
     if (!SettleReading(doubtful[i], readings[i])) again.push_back(std::move(doubtful[i]));

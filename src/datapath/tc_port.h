@@ -1,7 +1,8 @@
 // One netdev that sessions arrive on: its socket, and what the kernel's answers mean.
 //
 // This is where uncertain outcomes are settled, in rounds: execute the batch; read back what
-// answered EEXIST or nothing; repeat once what the reading showed not to be done.
+// answered EEXIST or nothing; repeat once what the reading showed not to be done. What was busy is
+// repeated up to kBusyRounds times, with pauses in which others may use the port.
 //
 // Thread-safe: one writer at a time, by its mutex. A long batch lets others in between its slices.
 #pragma once
@@ -13,9 +14,12 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/mutex.h"
 #include "datapath/datapath.h"
+#include "datapath/tc_counters.h"
+#include "datapath/tc_kernel.h"
 #include "datapath/tc_rule.h"
 #include "datapath/tc_sweep.h"
 #include "netlink/filter_socket.h"
@@ -26,15 +30,21 @@ struct PortJob {
   const FlowOp* op = nullptr;
   FlowResult* result = nullptr;
   uint32_t egress_ifindex = 0;  // of a kAdd that forwards
+  bool worked_before = false;   // of a kAdd: one of its shape was accepted between the same netdevs
 };
 
 class TcPort {
  public:
   // Operations executed under one hold of the mutex, at most.
   static constexpr size_t kSlice = 1024;
+  // The pauses double: 31 ms in all, within the 100 ms that clients give a call.
+  static constexpr int kBusyRounds = 5;
+  static constexpr absl::Duration kFirstPause = absl::Milliseconds(1);
 
-  // `target.ifindex` is the netdev now; it changes with Attach and Detach.
-  TcPort(SweepTarget target, std::unique_ptr<netlink::FilterSocket> socket);
+  // `target.ifindex` is the netdev now; it changes with Attach and Detach. `kernel` and `counters`
+  // must outlive the port.
+  TcPort(SweepTarget target, std::unique_ptr<netlink::FilterSocket> socket, TcKernel& kernel,
+         TcCounters& counters);
 
   // Sweeps the netdev `ifindex`, which has a clsact qdisc, and uses it from now on.
   absl::Status Attach(uint32_t ifindex, SweepLog& log) EXCLUDES(mutex_);
@@ -57,7 +67,9 @@ class TcPort {
   };
 
   size_t SliceLength(absl::Span<const PortJob> jobs) const;
-  void ApplySlice(absl::Span<const PortJob> jobs) REQUIRES(mutex_);
+  void ApplySlice(absl::Span<const PortJob> jobs) EXCLUDES(mutex_);
+  // Sets the results; returns what was busy.
+  std::vector<Attempt> Perform(std::vector<Attempt> attempts) REQUIRES(mutex_);
   std::vector<Attempt> Prepare(absl::Span<const PortJob> jobs, uint32_t ifindex) const;
   void Execute(std::vector<Attempt>& attempts) REQUIRES(mutex_);
   // Sets the results of what is certain; returns the rest.
@@ -73,6 +85,8 @@ class TcPort {
   void Fail(const PortJob& job, const absl::Status& status) const;
 
   const SweepTarget target_;
+  TcKernel& kernel_;
+  TcCounters& counters_;
   std::atomic<uint32_t> ifindex_ = 0;
   base::Mutex mutex_;
   const std::unique_ptr<netlink::FilterSocket> socket_ PT_GUARDED_BY(mutex_);

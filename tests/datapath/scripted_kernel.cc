@@ -221,6 +221,16 @@ void ScriptedKernel::LoadModules() {
   ++modules_loaded_;
 }
 
+void ScriptedKernel::Pause(absl::Duration time) {
+  base::MutexLock lock(mutex_);
+  pauses_.push_back(time);
+}
+
+std::vector<absl::Duration> ScriptedKernel::pauses() {
+  base::MutexLock lock(mutex_);
+  return pauses_;
+}
+
 absl::StatusOr<std::unique_ptr<netlink::FilterSocket>> ScriptedKernel::OpenFilterSocket() {
   return std::make_unique<Socket>(*this);
 }

@@ -57,8 +57,10 @@ class ScriptedKernel final : public TcKernel {
   size_t Requests(Op op);
   size_t clsact_created();
   size_t modules_loaded();
+  std::vector<absl::Duration> pauses();
 
   void LoadModules() override;
+  void Pause(absl::Duration time) override;
   absl::StatusOr<std::unique_ptr<netlink::FilterSocket>> OpenFilterSocket() override;
   absl::StatusOr<std::unique_ptr<netlink::Links>> OpenLinks() override;
   absl::StatusOr<std::unique_ptr<netlink::LinkMonitor>> OpenLinkMonitor() override;
@@ -87,6 +89,7 @@ class ScriptedKernel final : public TcKernel {
   int aborts_ GUARDED_BY(mutex_) = 0;
   size_t table_size_ GUARDED_BY(mutex_) = SIZE_MAX;
   size_t modules_loaded_ GUARDED_BY(mutex_) = 0;
+  std::vector<absl::Duration> pauses_ GUARDED_BY(mutex_);
   const base::UniqueFd event_fd_;
 };
 
