@@ -89,6 +89,7 @@ absl::StatusOr<StartReport> TcDatapath::Start() {
   }
   ports_ = std::move(ports);
   port_of_ = std::move(port_of);
+  if (absl::Status status = ProbeAll(**links, log); !status.ok()) return status;
   auto watch = BeginWatch(*std::move(monitor), ifindexes);
   if (!watch.ok()) return watch.status();
   watch_ = *std::move(watch);
@@ -157,6 +158,7 @@ void TcDatapath::Apply(absl::Span<const FlowOp> ops, absl::Span<FlowResult> resu
   } else {
     for (size_t i = 0; i < batch.size(); ++i) ports_[i].writer->Apply(batch[i]);
   }
+  Learn(batch);
   counters_.Count(ops, results);
 }
 
@@ -183,18 +185,29 @@ absl::StatusOr<PortJob> TcDatapath::MakeJob(const FlowOp& op, FlowResult& result
     return absl::InvalidArgumentError(
         absl::StrCat("ingress LIF ", op.rule.ingress, " is not configured"));
   }
-  if (op.kind != FlowOp::Kind::kAdd || op.rule.action == session::Action::kDrop) return job;
-  const auto egress = port_of_.find(op.rule.egress);
+  if (op.kind != FlowOp::Kind::kAdd) return job;
+  if (op.rule.action == session::Action::kForward) {
+    if (absl::Status status = FindEgress(op.rule, job); !status.ok()) return status;
+  }
+  const NetdevPair pair{.ingress = port_of_.at(op.rule.ingress), .egress = job.egress_port};
+  absl::Status status = verdicts_.Check(pair, ShapeOf(op.rule), job.worked_before);
+  if (!status.ok()) return status;
+  return job;
+}
+
+absl::Status TcDatapath::FindEgress(const FlowRule& rule, PortJob& job) const {
+  const auto egress = port_of_.find(rule.egress);
   if (egress == port_of_.end()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("egress LIF ", op.rule.egress, " is not configured"));
+        absl::StrCat("egress LIF ", rule.egress, " is not configured"));
   }
   const TcPort& port = *ports_[egress->second].writer;
   job.egress_ifindex = port.ifindex();
   if (job.egress_ifindex == 0) {
     return absl::FailedPreconditionError(absl::StrCat(port.netdev(), ": the netdev is gone"));
   }
-  return job;
+  job.egress_port = egress->second;
+  return absl::OkStatus();
 }
 
 // The calling thread writes the last port that has work, the ports' own threads the others.
@@ -246,12 +259,18 @@ void TcDatapath::OnChange(const PortChange& change) {
   // First, so that who hears of the loss cannot find the port still in use.
   if (change.state == LifState::kLost) port.writer->Detach();
   spdlog::warn("{}: link is {}", port.writer->netdev(), Word(change.state));
-  base::MutexLock lock(observer_mutex_);
-  if (observer_ == nullptr) return;
-  for (const session::LifId lif : port.lifs) observer_->OnLifState(lif, change.state);
+  {
+    base::MutexLock lock(observer_mutex_);
+    for (const session::LifId lif : port.lifs) {
+      if (observer_ != nullptr) observer_->OnLifState(lif, change.state);
+    }
+  }
+  if (change.state == LifState::kUp && verdicts_.LearntRefusal(change.port)) {
+    ProbeAgain(change.port);
+  }
 }
 
-absl::StatusOr<netlink::Link> TcDatapath::Reattach(size_t port, netlink::Links& links) const {
+absl::StatusOr<netlink::Link> TcDatapath::Reattach(size_t port, netlink::Links& links) {
   TcPort& writer = *ports_[port].writer;
   absl::StatusOr<netlink::Link> link = links.ByName(writer.netdev());
   if (!link.ok()) return link;
@@ -260,6 +279,8 @@ absl::StatusOr<netlink::Link> TcDatapath::Reattach(size_t port, netlink::Links& 
   }
   SweepLog log;
   if (absl::Status status = writer.Attach(link->ifindex, log); !status.ok()) return status;
+  verdicts_.Replace(port, Describe(writer.netdev(), *link));
+  ProbeAgain(port);
   spdlog::info("{}: the netdev is back as ifindex {}", writer.netdev(), link->ifindex);
   return link;
 }

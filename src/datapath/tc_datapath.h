@@ -2,7 +2,12 @@
 //
 // Start loads the TC modules, resolves the LIFs' netdevs, creates clsact where there is none,
 // removes what an earlier instance left (it is not adopted in this version), installs the
-// keep-alives and begins to follow the links. The filters of others are never touched.
+// keep-alives, probes what each pair of netdevs takes and begins to follow the links. The filters
+// of others are never touched.
+//
+// A shape of rule that cannot be offloaded between two netdevs is refused UNIMPLEMENTED with the
+// kernel's reason, and the kernel is not asked again until one of the netdevs comes back, or comes
+// up again after the refusal.
 //
 // A batch is split by the netdev its rules arrive on; each netdev has one socket and one writer at
 // a time, and long batches are written to all netdevs in parallel. Filters stay in the kernel when
@@ -29,7 +34,9 @@
 #include "datapath/tc_kernel.h"
 #include "datapath/tc_link_watch.h"
 #include "datapath/tc_port.h"
+#include "datapath/tc_probe_report.h"
 #include "datapath/tc_rule.h"
+#include "datapath/tc_verdicts.h"
 #include "datapath/tc_worker.h"
 
 namespace offload::datapath {
@@ -62,7 +69,8 @@ class TcDatapath final : public Datapath {
   void SetObserver(LifObserver* observer) EXCLUDES(observer_mutex_);
 
   // INVALID_ARGUMENT: options. FAILED_PRECONDITION: a netdev is missing (naming LIF and netdev), a
-  // foreign filter is in the way. Otherwise the kernel's error.
+  // foreign filter is in the way, nothing at all can be offloaded (with the reasons). Otherwise the
+  // kernel's error. What some pairs do not take is noted in the report.
   absl::StatusOr<StartReport> Start() override;
 
   // UNAVAILABLE for every operation before Start.
@@ -75,6 +83,11 @@ class TcDatapath final : public Datapath {
   uint32_t SessionCapacity() const override;
   absl::Duration SampleGrace() const override;
   DatapathStats Stats() const override { return counters_.Read(); }
+
+  // What each pair of netdevs takes, as Start and a netdev's return found it and as rules taught it
+  // since; also after a Start that failed for it. Asks nobody: before Start it says so. From any
+  // thread.
+  std::vector<Finding> ProbeFindings() const;
 
  private:
   struct Port {
@@ -94,13 +107,22 @@ class TcDatapath final : public Datapath {
   Batch Split(absl::Span<const FlowOp> ops, absl::Span<FlowResult> results) const;
   // The job of one operation; an error is its result.
   absl::StatusOr<PortJob> MakeJob(const FlowOp& op, FlowResult& result) const;
+  absl::Status FindEgress(const FlowRule& rule, PortJob& job) const;
   void ApplyInParallel(const Batch& batch) const;
   void OnChange(const PortChange& change) EXCLUDES(observer_mutex_);
-  absl::StatusOr<netlink::Link> Reattach(size_t port, netlink::Links& links) const;
+  absl::StatusOr<netlink::Link> Reattach(size_t port, netlink::Links& links);
+
+  // In tc_datapath_probe.cc. They use ports_.
+  absl::Status ProbeAll(netlink::Links& links, SweepLog& log);
+  void ProbeAgain(size_t port);
+  absl::Status Probe(const std::vector<NetdevPair>& pairs);
+  ProbeState Probed() const;
+  void Learn(const Batch& batch);
 
   const TcDatapathOptions options_;
   TcKernel& kernel_;
   TcCounters counters_;
+  TcVerdicts verdicts_;
   // Written by Start before ready_, constant afterwards.
   std::vector<Port> ports_;
   PortIndex port_of_;

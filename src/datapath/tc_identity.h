@@ -14,7 +14,7 @@
 //   | magic | version | direction 1 | owner 7 | timeout s 17 | generation 15    | session id |
 //   +-------+---------+-----------------------+---------------------------------+------------+
 //
-// A standing rule (keep-alive) has the top bit of the version set and zeros from byte 2 on.
+// A standing rule (keep-alive, probe) has the top bit of the version set and zeros from byte 2 on.
 #pragma once
 
 #include <array>
@@ -31,6 +31,9 @@ namespace offload::datapath {
 inline constexpr uint32_t kFirstReservedHandle = 0xFFFFFF00;
 // The keep-alive filter of a priority (one per priority, so they may share the number).
 inline constexpr uint32_t kKeepAliveHandle = 0xFFFFFF00;
+// kProbeHandles handles from here on are of probe rules, which are there for a moment only.
+inline constexpr uint32_t kFirstProbeHandle = 0xFFFFFF80;
+inline constexpr uint32_t kProbeHandles = 128;
 // The highest slot whose two handles are below kFirstReservedHandle.
 inline constexpr Slot kMaxSlot = 0x7FFFFF7E;
 

@@ -66,6 +66,13 @@ absl::Status TcPort::Attach(uint32_t ifindex, SweepLog& log) {
   return status;
 }
 
+absl::Status TcPort::Probe(absl::Span<const ProbeRule> rules, absl::Span<ProbeAnswer> answers) {
+  base::MutexLock lock(mutex_);
+  if (ifindex() == 0) return absl::OkStatus();
+  return netlink::WithPrefix(ProbeNetdev(*socket_, ifindex(), target_.options, rules, answers),
+                             absl::StrCat(target_.netdev, ": "));
+}
+
 void TcPort::Apply(absl::Span<const PortJob> jobs) {
   while (!jobs.empty()) {
     const size_t length = SliceLength(jobs);

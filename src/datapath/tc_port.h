@@ -20,8 +20,10 @@
 #include "datapath/datapath.h"
 #include "datapath/tc_counters.h"
 #include "datapath/tc_kernel.h"
+#include "datapath/tc_probe.h"
 #include "datapath/tc_rule.h"
 #include "datapath/tc_sweep.h"
+#include "datapath/tc_verdicts.h"
 #include "netlink/filter_socket.h"
 
 namespace offload::datapath {
@@ -30,7 +32,9 @@ struct PortJob {
   const FlowOp* op = nullptr;
   FlowResult* result = nullptr;
   uint32_t egress_ifindex = 0;  // of a kAdd that forwards
-  bool worked_before = false;   // of a kAdd: one of its shape was accepted between the same netdevs
+  // Of a kAdd, from what is known of the pair (tc_verdicts.h):
+  size_t egress_port = NetdevPair::kNowhere;
+  bool worked_before = false;
 };
 
 class TcPort {
@@ -54,6 +58,10 @@ class TcPort {
 
   // Does every job and fills its result. Jobs of one rule are done in order.
   void Apply(absl::Span<const PortJob> jobs) EXCLUDES(mutex_);
+
+  // See ProbeNetdev (tc_probe.h). While the netdev is gone nothing is asked.
+  absl::Status Probe(absl::Span<const ProbeRule> rules, absl::Span<ProbeAnswer> answers)
+      EXCLUDES(mutex_);
 
   const std::string& netdev() const { return target_.netdev; }
   uint32_t ifindex() const { return ifindex_.load(std::memory_order_acquire); }  // 0 = detached

@@ -103,6 +103,9 @@ void LogRemoved(const SweepTarget& target, const FlowerFilter& filter, SweepLog&
   const absl::StatusOr<RuleCookie> cookie = DecodeCookie(CookieIn(filter));
   if (cookie.ok()) {
     log.Removed(target.netdev, cookie->key);
+  } else if (filter.id.handle >= kFirstProbeHandle) {
+    log.Note(absl::StrCat(target.netdev, ": removed a probe rule of ours at priority ",
+                          filter.id.priority, ", which an earlier instance left behind"));
   } else {
     log.Note(absl::StrCat(target.netdev, ": removed a keep-alive of ours at priority ",
                           filter.id.priority, ", which is not used any more"));
@@ -170,6 +173,12 @@ absl::Status InstallKeepAlive(FilterSocket& socket, const FlowerFilter& filter) 
   return status.ok() ? absl::UnavailableError("the keep-alive cannot be replaced") : status;
 }
 
+// The NIC does not take such a rule: then it is the probe that says what it takes.
+bool IsRefusedShape(const absl::Status& status, OffloadMode mode) {
+  return absl::IsUnimplemented(status) ||
+         (mode == OffloadMode::kHardware && absl::IsInvalidArgument(status));
+}
+
 std::string Rules(uint64_t count) { return absl::StrCat(count, count == 1 ? " rule" : " rules"); }
 
 }  // namespace
@@ -211,7 +220,11 @@ absl::Status SweepPort(FilterSocket& socket, const SweepTarget& target, SweepLog
   if (absl::Status status = RemoveOurs(socket, target, log); !status.ok()) return status;
   for (const RuleClass rule_class : kRuleClasses) {
     const FlowerFilter filter = KeepAliveFilter(rule_class, target.ifindex, target.options);
-    if (absl::Status status = InstallKeepAlive(socket, filter); !status.ok()) {
+    const absl::Status status = InstallKeepAlive(socket, filter);
+    if (IsRefusedShape(status, target.options.mode)) {
+      log.Note(absl::StrCat(target.netdev, ": no keep-alive at priority ", filter.id.priority, ": ",
+                            status.message()));
+    } else if (!status.ok()) {
       return netlink::WithPrefix(status, absl::StrCat(target.netdev, ": keep-alive at priority ",
                                                       filter.id.priority, ": "));
     }

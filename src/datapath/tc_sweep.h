@@ -47,7 +47,8 @@ class SweepLog {
 // changed priority base leaves nothing behind; installs the keep-alives, or keeps them where they
 // are right already. Filters of others are never touched: at our priorities they are noted, but
 // FAILED_PRECONDITION names one that keeps us from working there (another kind or protocol at our
-// priority, or a handle that our rules need). On an error some of our rules may be left; repeat.
+// priority, or a handle that our rules need). A keep-alive that the NIC does not take is noted and
+// left out. On an error some of our rules may be left; repeat.
 absl::Status SweepPort(netlink::FilterSocket& socket, const SweepTarget& target, SweepLog& log);
 
 }  // namespace offload::datapath

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "datapath/tc_identity.h"
 #include "netlink/kernel_error.h"
 
 namespace offload::datapath {
@@ -146,6 +147,16 @@ void ScriptedKernel::Expect(Script script) {
   scripts_.push_back(std::move(script));
 }
 
+void ScriptedKernel::SetNic(Nic nic) {
+  base::MutexLock lock(mutex_);
+  nic_ = std::move(nic);
+}
+
+void ScriptedKernel::SetTableSize(size_t filters) {
+  base::MutexLock lock(mutex_);
+  table_size_ = filters;
+}
+
 void ScriptedKernel::FailClsact(absl::Status status) {
   base::MutexLock lock(mutex_);
   clsact_status_ = std::move(status);
@@ -206,6 +217,11 @@ size_t ScriptedKernel::Requests(Op op) {
   return requests_[op];
 }
 
+size_t ScriptedKernel::ProbeRequests(Op op) {
+  base::MutexLock lock(mutex_);
+  return probe_requests_[op];
+}
+
 size_t ScriptedKernel::clsact_created() {
   base::MutexLock lock(mutex_);
   return clsact_.size();
@@ -255,7 +271,8 @@ std::optional<ScriptedKernel::Script> ScriptedKernel::TakeScript(const FilterReq
 }
 
 FilterReply ScriptedKernel::Do(const FilterRequest& request) {
-  ++requests_[request.op];
+  const bool probe = request.filter.id.handle >= kFirstProbeHandle;
+  ++(probe ? probe_requests_ : requests_)[request.op];
   const std::optional<Script> script = TakeScript(request);
   if (!script) return Execute(request);
   if (script->takes_effect) Execute(request);
@@ -286,6 +303,9 @@ absl::Status ScriptedKernel::Add(const FlowerFilter& filter) {
   if (filters_.size() >= table_size_) return ErrnoToStatus(ENOSPC, "table full");
   FlowerFilter stored = filter;
   stored.flags |= filter.flags & netlink::kSkipHw ? netlink::kNotInHw : netlink::kInHw;
+  if (nic_) {
+    if (absl::Status status = nic_(stored); !status.ok()) return status;
+  }
   for (netlink::FilterAction& action : stored.actions) {
     action.stats = netlink::ActionStats{};
     action.times = netlink::ActionTimes{};

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -42,6 +43,10 @@ class ScriptedKernel final : public TcKernel {
   void DeleteLinkUnheard(const std::string& name);
 
   void Expect(Script script);
+  // What the NIC says of each filter that is added, and what it makes of it. Null: takes all.
+  using Nic = std::function<absl::Status(netlink::FlowerFilter& filter)>;
+  void SetNic(Nic nic);
+  void SetTableSize(size_t filters);  // of all netdevs together; beyond it ENOSPC
   void FailClsact(absl::Status status);
   void AbortDumps(int count);
 
@@ -54,7 +59,8 @@ class ScriptedKernel final : public TcKernel {
   // From now on an add that would be more than `filters` is refused as a full NIC does (ENOSPC).
   void SetTableSize(size_t filters);
   std::vector<netlink::FlowerFilter> Filters();
-  size_t Requests(Op op);
+  size_t Requests(Op op);       // those of the probe not counted
+  size_t ProbeRequests(Op op);  // only those
   size_t clsact_created();
   size_t modules_loaded();
   std::vector<absl::Duration> pauses();
@@ -84,6 +90,9 @@ class ScriptedKernel final : public TcKernel {
   std::deque<Script> scripts_ GUARDED_BY(mutex_);
   std::deque<netlink::LinkEvent> events_ GUARDED_BY(mutex_);
   std::map<Op, size_t> requests_ GUARDED_BY(mutex_);
+  std::map<Op, size_t> probe_requests_ GUARDED_BY(mutex_);
+  Nic nic_ GUARDED_BY(mutex_);
+  size_t table_size_ GUARDED_BY(mutex_) = SIZE_MAX;
   std::map<uint32_t, bool> clsact_ GUARDED_BY(mutex_);
   absl::Status clsact_status_ GUARDED_BY(mutex_);
   int aborts_ GUARDED_BY(mutex_) = 0;

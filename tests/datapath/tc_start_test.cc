@@ -202,10 +202,16 @@ TEST_F(TcStartTest, KeepAlivesOfAnotherModeAreReplaced) {
   EXPECT_THAT(kernel_.Filters(), SizeIs(6));
 }
 
-TEST_F(TcStartTest, AKeepAliveThatIsRefusedTellsTheKernelsReason) {
-  Answer(Op::kAdd, ErrnoToStatus(EOPNOTSUPP, "TC offload is disabled on net device"));
-  EXPECT_EQ(datapath_.Start().status().message(),
-            "p0: keep-alive at priority 5: TC offload is disabled on net device");
+TEST_F(TcStartTest, AKeepAliveThatFailsTellsTheKernelsReason) {
+  Answer(Op::kAdd, ErrnoToStatus(ENOSPC, "table full"));
+  EXPECT_EQ(datapath_.Start().status().message(), "p0: keep-alive at priority 5: table full");
+}
+
+TEST_F(TcStartTest, AKeepAliveThatTheNicDoesNotTakeIsNoted) {
+  Answer(Op::kAdd, ErrnoToStatus(EOPNOTSUPP, "drop is not supported"));
+  const auto report = datapath_.Start();
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_THAT(report->notes, ElementsAre("p0: no keep-alive at priority 5: drop is not supported"));
 }
 
 TEST_F(TcStartTest, TwoNamesOfOneNetdevAreOnePort) {
