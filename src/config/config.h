@@ -61,14 +61,18 @@ struct Listener {
 struct Lif {
   session::LifId id = 0;
   std::string netdev;
+  // The firewall's representor, where what no session rule takes goes; empty = others see to that.
+  // No LIF's netdev, of one netdev only, and the same for all LIFs of a netdev that name one.
+  std::string default_path;
 };
 
 enum class DatapathMode : uint8_t { kHardware, kSoftware, kAny };
 
 struct Datapath {
   DatapathMode mode = DatapathMode::kHardware;
-  uint16_t priority_base = 5;    // TC priorities base, base + 1 and base + 2 are ours: 1..12
-  uint32_t table_size = 100000;  // rules; a session is two
+  uint16_t priority_base = 5;           // TC priorities base, base + 1 and base + 2 are ours: 1..12
+  uint16_t default_path_priority = 15;  // above the three, at most 16
+  uint32_t table_size = 100000;         // rules; a session is two
   // How stale a hardware counter may be; matters in mode hardware only. When the file does not say:
   // 1 s there, else 0.
   absl::Duration sample_grace = absl::Seconds(1);

@@ -53,6 +53,11 @@ void Describe(CLI::App& app, CommandLine& line, Values& values) {
                  "a logical interface and its netdev; repeatable, replaces or adds that LIF")
       ->type_name("ID=NETDEV")
       ->allow_extra_args(false);
+  app.add_option("--default-path", line.overrides.default_paths,
+                 "the firewall's representor of a LIF, where what no session takes goes; "
+                 "repeatable")
+      ->type_name("ID=NETDEV")
+      ->allow_extra_args(false);
   for (const ValueFlag& flag : kValueFlags) {
     app.add_option(flag.name, values[flag.name], flag.help)->type_name(flag.value);
   }

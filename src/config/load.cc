@@ -2,11 +2,13 @@
 
 #include <cerrno>
 #include <fstream>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "config/fields.h"
 #include "config/report.h"
 #include "config/schema.h"
 #include "config/syntax.h"
@@ -52,24 +54,41 @@ bool SameId(const Json& a, const Json& b) {
   return a.is_object() && a.value("id", Json()) == b["id"];
 }
 
-void ApplyLif(const std::string& text, Json& lifs, Report& report) {
+// "ID=NETDEV" as a LIF whose netdev is at `key`, and where the LIF of that id is (or would be).
+std::pair<Json, size_t> LifOf(const std::string& text, const char* key, const Json& lifs) {
   const std::vector<std::string> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
   Json lif = {{"id", FromText(parts[0])}};
-  if (parts.size() == 2) lif["netdev"] = parts[1];
+  if (parts.size() == 2) lif[key] = parts[1];
   size_t at = 0;
   while (at < lifs.size() && !SameId(lifs[at], lif)) ++at;
+  return {std::move(lif), at};
+}
+
+void ApplyLif(const std::string& text, Json& lifs, Report& report) {
+  auto [lif, at] = LifOf(text, "netdev", lifs);
   report.SetOrigin(absl::StrCat("/lifs/", at), "--lif " + text);
   lifs[at] = std::move(lif);
+}
+
+void ApplyDefaultPath(const std::string& text, Json& lifs, Report& report) {
+  const std::string flag = "--default-path " + text;
+  const auto [lif, at] = LifOf(text, "default_path", lifs);
+  if (at == lifs.size()) {
+    return report.ComplainFlag(flag, "the number of a LIF before \"=\"", Describe(lif["id"]));
+  }
+  report.SetOrigin(absl::StrCat("/lifs/", at, "/default_path"), flag);
+  lifs[at]["default_path"] = lif.value("default_path", Json());
 }
 
 void Apply(const Overrides& overrides, Json& root, Report& report) {
   if (!root.is_object()) return;
   ApplyListen(overrides.listen, root, report);
-  if (!overrides.lifs.empty()) {
+  if (!overrides.lifs.empty() || !overrides.default_paths.empty()) {
     Json& lifs = root["lifs"];
     if (lifs.is_null()) lifs = Json::array();
     if (lifs.is_array()) {
       for (const std::string& lif : overrides.lifs) ApplyLif(lif, lifs, report);
+      for (const std::string& path : overrides.default_paths) ApplyDefaultPath(path, lifs, report);
     }
   }
   for (const Overrides::Value& value : overrides.values) {

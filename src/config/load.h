@@ -27,6 +27,7 @@ struct Overrides {
   std::vector<Value> values;
   std::vector<std::string> listen;  // --listen: addresses that replace all listeners
   std::vector<std::string> lifs;    // --lif ID=NETDEV: replaces the LIF of that id, or adds it
+  std::vector<std::string> default_paths;  // --default-path ID=NETDEV: of a LIF that is there
 };
 
 // `source` is what the text is called in messages. An empty text is an empty configuration.

@@ -43,13 +43,15 @@ const std::string* Report::FindOrigin(std::string pointer) const {
 
 void Report::Complain(const std::string& pointer, absl::string_view expected,
                       absl::string_view found) {
-  const std::string message = absl::StrCat("expected ", expected, ", found ", found);
   const std::string* flag = FindOrigin(pointer);
-  if (flag != nullptr) {
-    lines_.push_back(absl::StrCat(*flag, ": ", message));
-  } else {
-    ComplainAt(pointer.empty() ? "/" : pointer, message);
-  }
+  if (flag != nullptr) return ComplainFlag(*flag, expected, found);
+  ComplainAt(pointer.empty() ? "/" : pointer,
+             absl::StrCat("expected ", expected, ", found ", found));
+}
+
+void Report::ComplainFlag(absl::string_view flag, absl::string_view expected,
+                          absl::string_view found) {
+  lines_.push_back(absl::StrCat(flag, ": expected ", expected, ", found ", found));
 }
 
 void Report::ComplainAt(absl::string_view place, absl::string_view message) {

@@ -25,6 +25,9 @@ class Report {
 
   void Complain(const std::string& pointer, absl::string_view expected, absl::string_view found);
 
+  // About a flag whose value has no place in the configuration.
+  void ComplainFlag(absl::string_view flag, absl::string_view expected, absl::string_view found);
+
   // A complaint about the place itself: "PLACE: MESSAGE".
   void ComplainAt(absl::string_view place, absl::string_view message);
 

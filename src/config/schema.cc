@@ -1,6 +1,7 @@
 #include "config/schema.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "config/checks.h"
 #include "config/fields.h"
@@ -10,6 +11,8 @@ namespace {
 
 constexpr int64_t kLongestTimeout = 86400;  // a day; the cookie has room for 17 bits
 constexpr int64_t kHighestPriorityBase = 12;
+constexpr int64_t kSessionPriorities = 3;
+constexpr int64_t kHighestPriority = 16;  // that mlx5 takes
 constexpr int64_t kSmallestTable = 16;
 constexpr int64_t kLargestTable = int64_t{1} << 24;
 
@@ -107,6 +110,8 @@ Items<Lif> LifItems(const Config&) {
       Text("netdev", &Lif::netdev, IsNetdevName,
            "a non-empty string (netdev name, at most 15 characters)")
           .Required(),
+      Text("default_path", &Lif::default_path, IsNetdevName,
+           "the netdev name of the firewall's representor (at most 15 characters)"),
   }};
 }
 
@@ -115,15 +120,28 @@ Fields<Datapath> DatapathFields() {
       Choice("mode", &Datapath::mode, Modes()),
       Integer("priority_base", &Datapath::priority_base, 1, kHighestPriorityBase,
               "first of three TC priorities below 15"),
+      Integer("default_path_priority", &Datapath::default_path_priority, kSessionPriorities + 1,
+              kHighestPriority, "TC priority above those of sessions"),
       Integer("table_size", &Datapath::table_size, kSmallestTable, kLargestTable, "rules"),
       Seconds("sample_grace", &Datapath::sample_grace, SecondsKind::kFraction, 0, 60),
   };
+}
+
+// Only where the key is given: its default is above every base.
+void CheckPriorities(const Node& node, const Datapath& datapath) {
+  const int64_t last = datapath.priority_base + kSessionPriorities - 1;
+  if (datapath.default_path_priority > last) return;
+  node.Child("default_path_priority")
+      .Complain(absl::StrCat("an integer ", last + 1, "..", kHighestPriority,
+                             " (TC priority above those of sessions, ", datapath.priority_base,
+                             "..", last, ")"));
 }
 
 Field<Config> DatapathField() {
   return {"datapath", "an object",
           [](const Node& node, absl::string_view, Config& out) {
             ReadObject(node, DatapathFields(), out.datapath);
+            CheckPriorities(node, out.datapath);
             const bool given = node.value.is_object() && node.value.contains("sample_grace");
             if (!given && out.datapath.mode != DatapathMode::kHardware) {
               out.datapath.sample_grace = absl::ZeroDuration();
@@ -180,6 +198,45 @@ void NumberOwners(Config& config, Report& report) {
   }
 }
 
+// Why `lifs[at]` may not have its default path, as expectation and finding; two empty strings when
+// it may. Of two LIFs that do not go together the later one is wrong.
+std::pair<std::string, std::string> DefaultPathObstacle(const std::vector<Lif>& lifs, size_t at) {
+  const Lif& lif = lifs[at];
+  const std::string found = Describe(lif.default_path);
+  if (lif.default_path == lif.netdev) {
+    return {"another netdev than the LIF's own", found};
+  }
+  for (size_t i = 0; i < lifs.size(); ++i) {
+    if (lifs[i].netdev == lif.default_path) {
+      return {"a netdev that no LIF has", absl::StrCat(found, ", which is /lifs/", i, "/netdev")};
+    }
+  }
+  for (size_t i = 0; i < at; ++i) {
+    const Lif& earlier = lifs[i];
+    if (earlier.default_path.empty()) continue;
+    const bool same = earlier.default_path == lif.default_path;
+    if (earlier.netdev == lif.netdev && !same) {
+      return {absl::StrCat(Describe(earlier.default_path), ", as /lifs/", i,
+                           "/default_path says for the same netdev"),
+              found};
+    }
+    if (earlier.netdev != lif.netdev && same) {
+      return {"a representor that no other netdev has",
+              absl::StrCat(found, ", the same as /lifs/", i, "/default_path")};
+    }
+  }
+  return {};
+}
+
+void CheckDefaultPaths(const Config& config, Report& report) {
+  for (size_t i = 0; i < config.lifs.size(); ++i) {
+    if (config.lifs[i].default_path.empty()) continue;
+    const auto [expected, found] = DefaultPathObstacle(config.lifs, i);
+    if (expected.empty()) continue;
+    report.Complain(absl::StrCat("/lifs/", i, "/default_path"), expected, found);
+  }
+}
+
 // A profile that nobody uses is most likely a misspelt one.
 void CheckProfilesAreUsed(const nlohmann::json& root, const Config& config, Report& report) {
   if (report.FromFlag("/listeners")) return;
@@ -204,6 +261,7 @@ Config ReadConfig(const nlohmann::json& root, Report& report) {
   ReadObject(Node{root, "", report}, ConfigFields(), config);
   if (!root.is_object()) return config;
   if (!root.contains("listeners")) config.listeners = {InitialListener(config)};
+  CheckDefaultPaths(config, report);
   NumberOwners(config, report);
   CheckProfilesAreUsed(root, config, report);
   return config;

@@ -31,14 +31,15 @@ TEST(FlagsTest, NothingGiven) {
 }
 
 TEST(FlagsTest, RepeatableFlags) {
-  const absl::StatusOr<CommandLine> line =
-      ParseArguments({"--config", "f.json", "--check-config", "--listen", "a:1", "--lif", "1=p0",
-                      "--listen=b:2", "--lif=2=p1"});
+  const absl::StatusOr<CommandLine> line = ParseArguments(
+      {"--config", "f.json", "--check-config", "--listen", "a:1", "--lif", "1=p0", "--listen=b:2",
+       "--lif=2=p1", "--default-path", "1=fw0", "--default-path=2=fw1"});
   ASSERT_TRUE(line.ok()) << line.status();
   EXPECT_EQ(line->config_file, "f.json");
   EXPECT_TRUE(line->check_config);
   EXPECT_THAT(line->overrides.listen, ElementsAre("a:1", "b:2"));
   EXPECT_THAT(line->overrides.lifs, ElementsAre("1=p0", "2=p1"));
+  EXPECT_THAT(line->overrides.default_paths, ElementsAre("1=fw0", "2=fw1"));
 }
 
 TEST(FlagsTest, ValuesReachTheConfiguration) {
@@ -72,9 +73,9 @@ TEST(FlagsTest, HelpNamesEveryFlag) {
   const absl::StatusOr<CommandLine> line = ParseArguments({"--help"});
   ASSERT_TRUE(line.ok()) << line.status();
   ASSERT_TRUE(line->answer.has_value());
-  for (const char* flag :
-       {"--config", "--check-config", "--listen", "--lif", "--mode", "--table-size",
-        "--default-timeout", "--on-link-down", "--on-stop", "--log-level", "--version", "--help"}) {
+  for (const char* flag : {"--config", "--check-config", "--listen", "--lif", "--default-path",
+                           "--mode", "--table-size", "--default-timeout", "--on-link-down",
+                           "--on-stop", "--log-level", "--version", "--help"}) {
     EXPECT_THAT(*line->answer, HasSubstr(flag));
   }
 }

@@ -133,6 +133,39 @@ INSTANTIATE_TEST_SUITE_P(
                   With(R"("datapath": {"priority_base": 0})"),
                   {"/datapath/priority_base: expected an integer 1..12 (first of three TC "
                    "priorities below 15), found 0"}},
+        ErrorCase{"DefaultPathOfAnotherType",
+                  R"({"lifs": [{"id": 1, "netdev": "a", "default_path": ""}]})",
+                  {"/lifs/0/default_path: expected the netdev name of the firewall's representor "
+                   "(at most 15 characters), found \"\""}},
+        ErrorCase{"DefaultPathToTheOwnNetdev",
+                  R"({"lifs": [{"id": 1, "netdev": "a", "default_path": "a"}]})",
+                  {"/lifs/0/default_path: expected another netdev than the LIF's own, found "
+                   "\"a\""}},
+        ErrorCase{"DefaultPathToALif",
+                  R"({"lifs": [{"id": 1, "netdev": "a", "default_path": "b"},
+                               {"id": 2, "netdev": "b"}]})",
+                  {"/lifs/0/default_path: expected a netdev that no LIF has, found \"b\", which is "
+                   "/lifs/1/netdev"}},
+        ErrorCase{"DefaultPathOfTwoNetdevs",
+                  R"({"lifs": [{"id": 1, "netdev": "a", "default_path": "r"},
+                               {"id": 2, "netdev": "b", "default_path": "r"}]})",
+                  {"/lifs/1/default_path: expected a representor that no other netdev has, found "
+                   "\"r\", the same as /lifs/0/default_path"}},
+        ErrorCase{
+            "DefaultPathTwiceAndDifferent",
+            R"({"lifs": [{"id": 1, "netdev": "a", "default_path": "r"},
+                               {"id": 2, "netdev": "a"},
+                               {"id": 3, "netdev": "a", "default_path": "s"}]})",
+            {"/lifs/2/default_path: expected \"r\", as /lifs/0/default_path says for the same "
+             "netdev, found \"s\""}},
+        ErrorCase{"DefaultPathPriorityBesideTheSessions",
+                  With(R"("datapath": {"priority_base": 9, "default_path_priority": 11})"),
+                  {"/datapath/default_path_priority: expected an integer 12..16 (TC priority above "
+                   "those of sessions, 9..11), found 11"}},
+        ErrorCase{"DefaultPathPriorityTooHigh",
+                  With(R"("datapath": {"default_path_priority": 17})"),
+                  {"/datapath/default_path_priority: expected an integer 4..16 (TC priority above "
+                   "those of sessions), found 17"}},
         ErrorCase{"SmallTable",
                   With(R"("datapath": {"table_size": 15})"),
                   {"/datapath/table_size: expected an integer 16..16777216 (rules), found 15"}},

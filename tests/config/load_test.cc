@@ -27,6 +27,8 @@ TEST(LoadTest, Defaults) {
   EXPECT_EQ(config.lifs[0].netdev, "p0");
   EXPECT_EQ(config.datapath.mode, DatapathMode::kHardware);
   EXPECT_EQ(config.datapath.priority_base, 5);
+  EXPECT_EQ(config.datapath.default_path_priority, 15);
+  EXPECT_EQ(config.lifs[0].default_path, "");
   EXPECT_EQ(config.datapath.table_size, 100000u);
   EXPECT_EQ(config.datapath.sample_grace, absl::Seconds(1));
   EXPECT_EQ(config.default_timeout, absl::Seconds(10));
@@ -43,8 +45,10 @@ TEST(LoadTest, EveryValueIsRead) {
   const Config config = Parsed(R"({
     // a comment
     "listeners": [{"address": "[::1]:1", "owner": "fw"}], /* another */
-    "lifs": [{"id": 0, "netdev": "a"}, {"id": 65535, "netdev": "a"}],
-    "datapath": {"mode": "any", "priority_base": 12, "table_size": 16, "sample_grace": 0.25},
+    "lifs": [{"id": 0, "netdev": "a", "default_path": "r"},
+             {"id": 65535, "netdev": "a", "default_path": "r"}],
+    "datapath": {"mode": "any", "priority_base": 12, "default_path_priority": 16,
+                 "table_size": 16, "sample_grace": 0.25},
     "default_timeout": 86400,
     "profiles": {"v1": {"ipv4_order": "number", "empty_closed": "not_found",
                         "error_codes": "add_session_status", "delete_counters": "closed_record",
@@ -55,8 +59,11 @@ TEST(LoadTest, EveryValueIsRead) {
   EXPECT_EQ(config.listeners[0].address, "[::1]:1");
   EXPECT_THAT(config.owners, ElementsAre("fw"));
   EXPECT_EQ(config.lifs[1].id, 65535);
+  EXPECT_EQ(config.lifs[0].default_path, "r");
+  EXPECT_EQ(config.lifs[1].default_path, "r");
   EXPECT_EQ(config.datapath.mode, DatapathMode::kAny);
   EXPECT_EQ(config.datapath.priority_base, 12);
+  EXPECT_EQ(config.datapath.default_path_priority, 16);
   EXPECT_EQ(config.datapath.table_size, 16u);
   EXPECT_EQ(config.datapath.sample_grace, absl::Milliseconds(250));
   EXPECT_EQ(config.default_timeout, absl::Hours(24));
@@ -145,6 +152,7 @@ TEST(LoadFileTest, TheExampleShowsTheDefaults) {
   EXPECT_EQ(config->listeners[0].address, defaults.listeners[0].address);
   EXPECT_EQ(config->datapath.mode, defaults.datapath.mode);
   EXPECT_EQ(config->datapath.priority_base, defaults.datapath.priority_base);
+  EXPECT_EQ(config->datapath.default_path_priority, defaults.datapath.default_path_priority);
   EXPECT_EQ(config->datapath.table_size, defaults.datapath.table_size);
   EXPECT_EQ(config->datapath.sample_grace, defaults.datapath.sample_grace);
   EXPECT_EQ(config->default_timeout, defaults.default_timeout);

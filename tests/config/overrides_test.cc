@@ -83,6 +83,28 @@ TEST(OverridesTest, LifErrorsNameTheFlag) {
               ElementsAre("/lifs: expected an array of at least one LIF, found 5"));
 }
 
+TEST(OverridesTest, DefaultPathIsPutIntoItsLif) {
+  const Config config = Parsed(R"({"lifs": [{"id": 1, "netdev": "p0", "default_path": "old"}]})",
+                               {.lifs = {"2=p1"}, .default_paths = {"1=fw0", "2=fw1"}});
+  ASSERT_EQ(config.lifs.size(), 2u);
+  EXPECT_EQ(config.lifs[0].netdev, "p0");
+  EXPECT_EQ(config.lifs[0].default_path, "fw0");
+  EXPECT_EQ(config.lifs[1].default_path, "fw1");
+}
+
+TEST(OverridesTest, DefaultPathErrorsNameTheFlag) {
+  EXPECT_THAT(Errors("", {.lifs = {"1=a"}, .default_paths = {"7=fw0"}}),
+              ElementsAre("--default-path 7=fw0: expected the number of a LIF before \"=\", found "
+                          "7"));
+  EXPECT_THAT(Errors("", {.lifs = {"1=a"}, .default_paths = {"1=a"}}),
+              ElementsAre("--default-path 1=a: expected another netdev than the LIF's own, found "
+                          "\"a\""));
+  EXPECT_THAT(Errors("", {.lifs = {"1=a"}, .default_paths = {"1"}}),
+              ElementsAre(HasSubstr("--default-path 1: expected the netdev name of")));
+  EXPECT_THAT(Errors(R"({"lifs": 5})", {.default_paths = {"1=a"}}),
+              ElementsAre("/lifs: expected an array of at least one LIF, found 5"));
+}
+
 TEST(OverridesTest, BytesThatAreNoUtf8AreAnErrorNotAnAccident) {
   EXPECT_THAT(Errors("", {.values = {{"--mode", "/datapath/mode", "\xff"}}, .lifs = {"1=a"}}),
               ElementsAre(HasSubstr("--mode: expected one of")));
