@@ -27,9 +27,12 @@ namespace offload::netlink {
 
 struct FilterRequest {
   enum class Op : uint8_t {
-    kAdd,     // RTM_NEWTFILTER CREATE|EXCL
-    kDelete,  // RTM_DELTFILTER by id; `echo` asks for the deleted filter with its last counters
-    kGet,     // RTM_GETTFILTER by id
+    kAdd,      // RTM_NEWTFILTER CREATE|EXCL
+    kReplace,  // RTM_NEWTFILTER CREATE: in place of the filter with that id, if there is one, which
+               // must have the same mask. The new one works before the old one goes (fl_change), so
+               // no packet meets neither; counters start anew
+    kDelete,   // RTM_DELTFILTER by id; `echo` asks for the deleted filter with its last counters
+    kGet,      // RTM_GETTFILTER by id
   };
   Op op = Op::kAdd;
   FlowerFilter filter;  // kDelete and kGet use filter.id only

@@ -34,7 +34,7 @@ struct FilterId {
   AttachmentPoint at;
   uint32_t chain = 0;
   uint16_t priority = 0;  // the field says "prio" or "pref"
-  uint16_t protocol = 0;  // ETH_P_*: 0x0800, 0x86DD, 0x8100 for VLAN filters
+  uint16_t protocol = 0;  // ETH_P_*: 0x0800, 0x86DD, 0x8100 for VLAN filters, 0x0003 for all
   uint32_t handle = 0;    // 0 = all of the priority (DEL), kernel picks (NEW)
   friend bool operator==(const FilterId&, const FilterId&) = default;
 };
@@ -51,7 +51,8 @@ using Ipv4Bytes = std::array<uint8_t, 4>;
 using Ipv6Bytes = std::array<uint8_t, 16>;
 
 // What the filter matches; absent members are wildcards. The encoder refuses (INVALID_ARGUMENT)
-// what flower would silently ignore: ports without ip_proto, IP keys without eth_type, both IP
+// what flower would silently ignore: ports without ip_proto, IP keys without eth_type, no eth_type
+// unless the filter's protocol is ETH_P_ALL (an empty key then matches every packet), both IP
 // versions, an empty mask, bits outside a mask or that flower does not know.
 struct FlowerKey {
   // Ethertype of the IP header: 0x0800 or 0x86DD, also for VLAN filters (where it goes to

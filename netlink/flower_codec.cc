@@ -13,7 +13,8 @@ namespace {
 
 constexpr char kFlower[] = "flower";
 constexpr uint16_t kRequestFlags = NLM_F_REQUEST;
-constexpr uint16_t kAddFlags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL;
+constexpr uint16_t kReplaceFlags = NLM_F_REQUEST | NLM_F_CREATE;
+constexpr uint16_t kAddFlags = kReplaceFlags | NLM_F_EXCL;
 constexpr uint32_t kRequestedFlags = kSkipHw | kSkipSw | kVerbose;
 constexpr uint32_t kMagicBlock = TCM_IFINDEX_MAGIC_BLOCK;
 
@@ -48,6 +49,7 @@ FilterId IdOf(const struct tcmsg& header) {
 uint16_t TypeOf(FilterRequest::Op op) {
   switch (op) {
     case FilterRequest::Op::kAdd:
+    case FilterRequest::Op::kReplace:
       return RTM_NEWTFILTER;
     case FilterRequest::Op::kDelete:
       return RTM_DELTFILTER;
@@ -57,8 +59,15 @@ uint16_t TypeOf(FilterRequest::Op op) {
   return 0;
 }
 
+// Whether the request carries a whole filter.
+bool IsWrite(FilterRequest::Op op) {
+  return op == FilterRequest::Op::kAdd || op == FilterRequest::Op::kReplace;
+}
+
 uint16_t FlagsOf(const FilterRequest& request) {
-  const uint16_t flags = request.op == FilterRequest::Op::kAdd ? kAddFlags : kRequestFlags;
+  uint16_t flags = kRequestFlags;
+  if (request.op == FilterRequest::Op::kAdd) flags = kAddFlags;
+  if (request.op == FilterRequest::Op::kReplace) flags = kReplaceFlags;
   return request.echo ? flags | NLM_F_ECHO : flags;
 }
 
@@ -67,9 +76,12 @@ uint16_t FlagsOf(const FilterRequest& request) {
 absl::Status CheckRequest(const FilterRequest& request) {
   const FlowerFilter& filter = request.filter;
   if (filter.id.priority == 0) return absl::InvalidArgumentError("priority: missing");
-  if (request.op != FilterRequest::Op::kAdd) return absl::OkStatus();
+  if (!IsWrite(request.op)) return absl::OkStatus();
   if (filter.kind != kFlower) return absl::InvalidArgumentError("kind: not flower");
   if (filter.id.protocol == 0) return absl::InvalidArgumentError("protocol: missing");
+  if (request.op == FilterRequest::Op::kReplace && filter.id.handle == 0) {
+    return absl::InvalidArgumentError("handle: missing, nothing would be replaced");
+  }
   if ((filter.flags & ~kRequestedFlags) != 0) {
     return absl::InvalidArgumentError("flags: only the kernel says where a filter is");
   }
@@ -109,7 +121,7 @@ absl::StatusOr<absl::Span<const uint8_t>> EncodeFilterRequest(const FilterReques
   // Always with the kind, also to delete and get: without it the request takes RTNL.
   builder.PutString(TCA_KIND, filter.kind);
   if (filter.id.chain != 0) builder.PutU32(TCA_CHAIN, filter.id.chain);
-  if (request.op == FilterRequest::Op::kAdd) {
+  if (IsWrite(request.op)) {
     MessageBuilder::Nest options(builder, TCA_OPTIONS);
     PutFlowerKey(builder, filter.id, filter.key);
     PutActions(builder, filter.actions);

@@ -145,6 +145,9 @@ std::string Contradiction(const FilterId& id, const FlowerKey& key) {
   if (key.other_keys) return "other_keys: cannot be encoded";
   if (!key.eth_type && (v4 || v6 || l4 || key.ip_proto))
     return "eth_type: missing, IP keys are ignored";
+  if (!key.eth_type && !key.vlan_id && id.protocol != ETH_P_ALL) {
+    return "eth_type: missing, a NIC would not look at the filter's protocol";
+  }
   if (key.ip_proto && eth != ETH_P_IP && eth != ETH_P_IPV6) {
     return "ip_proto: eth_type is not IP, it is ignored";
   }

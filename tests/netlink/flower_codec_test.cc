@@ -84,6 +84,26 @@ TEST(FlowerCodec, MirrorThenRedirectKeepsTheirOrder) {
   EXPECT_EQ(filter->key.ipv4_dst, (Masked<Ipv4Bytes>{{10, 9, 0, 0}, {255, 255, 0, 0}}));
 }
 
+TEST(FlowerCodec, AFilterWithoutKeyIsReadBackWithoutKey) {
+  const auto read = DecodeFilter(View(Golden("flower_all_get.reply").back()));
+  ASSERT_TRUE(read.ok()) << read.status();
+  FlowerFilter expected = Expect(0xFFFFFFF0, 15, ETH_P_ALL, {}, {Redirect()}, kNotInHw);
+  ExpectSame(*read, expected, "flower_all_get");
+}
+
+TEST(FlowerCodec, ReplaceIsAnAddWithoutExcl) {
+  FlowerFilter filter = Expect(0xFFFFFFF0, 15, ETH_P_ALL, {}, {Redirect()});
+  filter.actions[0].what = Mirred{.ifindex = kVc};
+  const Bytes theirs = GoldenOne("flower_all_replace.request");
+  const Bytes ours = Encode(filter, FilterRequest::Op::kReplace);
+  EXPECT_EQ(View(ours).header.nlmsg_type, View(theirs).header.nlmsg_type);
+  EXPECT_EQ(View(ours).header.nlmsg_flags | NLM_F_ACK, View(theirs).header.nlmsg_flags);
+  EXPECT_EQ(Bytes(ours.begin() + 16, ours.begin() + 36),
+            Bytes(theirs.begin() + 16, theirs.begin() + 36));
+  EXPECT_EQ(KeyAttributes(ours), KeyAttributes(theirs));
+  ExpectSame(*DecodeFilter(View(ours)), *DecodeFilter(View(theirs)), "flower_all_replace");
+}
+
 TEST(FlowerCodec, DeleteAndGetNameTheFilterAsTcDoes) {
   const FlowerFilter two = {
       .id = {.at = {.ifindex = kVa}, .priority = 5, .protocol = ETH_P_IP, .handle = 2}};
@@ -125,6 +145,7 @@ const FlowerFilter* Find(const std::vector<FlowerFilter>& filters, uint32_t hand
 TEST(FlowerCodec, DecodesAFullDump) {
   const auto filters = Dump("dump_full.reply");
   for (auto [name, expected] : Captured()) {
+    if (name == "flower_all_redirect") continue;  // added after the dump
     const FlowerFilter* seen = Find(filters, expected.id.handle, expected.id.priority);
     ASSERT_NE(seen, nullptr) << name;
     EXPECT_EQ(seen->flags & kNotInHw, kNotInHw) << name;

@@ -74,6 +74,7 @@ TEST(FlowerRefusal, RefusesWhatFlowerWouldIgnore) {
          f.key = {.eth_type = ETH_P_ARP, .ip_proto = 6};
          f.id.protocol = ETH_P_ARP;
        }},
+      {"eth_type: missing, a NIC", [](auto& f) { f.key = {}; }},
       {"ifindex", [](auto& f) { f.actions[0].what = Mirred{}; }},
       {"actions: 33", [](auto& f) { f.actions.resize(33, Redirect()); }},
       {"flags: only the kernel", [](auto& f) { f.flags = kSkipHw | kInHw; }},
@@ -98,6 +99,14 @@ TEST(FlowerRefusal, ADeleteWithoutPriorityIsRefused) {
     EXPECT_EQ(EncodeFilterRequest(request, 1, absl::MakeSpan(buffer)).status().code(),
               absl::StatusCode::kInvalidArgument);
   }
+}
+
+TEST(FlowerRefusal, AReplaceWithoutHandleIsRefused) {
+  FlowerFilter filter = Expect(0, 5, ETH_P_IP, Key4(6));
+  alignas(4) uint8_t buffer[kMaxMessage];
+  const FilterRequest request = {.op = FilterRequest::Op::kReplace, .filter = filter};
+  const absl::Status status = EncodeFilterRequest(request, 1, absl::MakeSpan(buffer)).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("handle: missing"));
 }
 
 // The message's attributes, found without the reader under test.

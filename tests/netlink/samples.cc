@@ -78,6 +78,7 @@ std::vector<std::pair<std::string, FlowerFilter>> Captured() {
       {"flower_no_flags",
        Expect(9, 5, ETH_P_IP, {.eth_type = ETH_P_IP, .ip_proto = 6, .src_port = {{77, 0xFFFF}}},
               {Redirect()}, 0)},
+      {"flower_all_redirect", Expect(0xFFFFFFF0, 15, ETH_P_ALL, {}, {Redirect()}, 0)},
       {"flower_chain0_large_handle",
        Expect(0xFFFFFF00, 5, ETH_P_IP,
               {.eth_type = ETH_P_IP, .ipv4_src = {{{255, 255, 255, 255}, kAll4}}},
