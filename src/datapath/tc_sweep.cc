@@ -1,5 +1,6 @@
 #include "datapath/tc_sweep.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -51,11 +52,12 @@ class Inventory {
     absl::Status status = absl::AbortedError("not read");
     for (int round = 0; round < kRounds && absl::IsAborted(status); ++round) {
       ours_.clear();
+      headers_.clear();
       foreign_.clear();
       obstacle_ = absl::OkStatus();
       status = socket.Dump(request, [this](const FlowerFilter& filter) { See(filter); });
     }
-    if (status.ok()) return obstacle_;
+    if (status.ok()) return Obstacle();
     return netlink::WithPrefix(status, absl::StrCat(target_.netdev, ": reading filters: "));
   }
 
@@ -65,13 +67,30 @@ class Inventory {
  private:
   void See(const FlowerFilter& filter) {
     const std::optional<RuleClass> rule_class = ClassAt(filter.id.priority, target_.options);
-    if (IsStandingCookie(CookieIn(filter))) {
-      if (!rule_class || filter.id.handle != kKeepAliveHandle) ours_.push_back(filter);
+    if (rule_class && !filter.has_options && filter.id.handle == 0) {
+      headers_.emplace_back(filter, *rule_class);
+    } else if (IsStandingCookie(CookieIn(filter))) {
+      const bool keep_alive = rule_class && filter.id.handle == kKeepAliveHandle &&
+                              filter.id.protocol == ProtocolOf(*rule_class);
+      if (!keep_alive) ours_.push_back(filter);
     } else if (DecodeCookie(CookieIn(filter)).ok()) {
       ours_.push_back(filter);
     } else if (rule_class) {
       SeeForeign(filter, *rule_class);
     }
+  }
+
+  // A priority of another protocol that has rules of ours has only those, or a stranger that was
+  // seen too: its header is no obstacle, it goes with the last of them.
+  absl::Status Obstacle() {
+    for (const auto& [header, rule_class] : headers_) {
+      const uint16_t priority = header.id.priority;
+      const bool has_ours = std::any_of(ours_.begin(), ours_.end(), [&](const FlowerFilter& rule) {
+        return rule.id.priority == priority;
+      });
+      if (!has_ours) SeeForeign(header, rule_class);
+    }
+    return obstacle_;
   }
 
   void SeeForeign(const FlowerFilter& filter, RuleClass rule_class) {
@@ -95,6 +114,7 @@ class Inventory {
 
   const SweepTarget& target_;
   std::vector<FlowerFilter> ours_;
+  std::vector<std::pair<FlowerFilter, RuleClass>> headers_;
   std::vector<std::string> foreign_;
   absl::Status obstacle_;
 };

@@ -106,6 +106,17 @@ TEST_F(TcStartTest, OldRulesAtAnotherPriorityBaseAreRemovedToo) {
   EXPECT_THAT(kernel_.Filters(), SizeIs(6));
 }
 
+// A priority takes one protocol: old IPv6 rules at the new IPv4 priority were called a stranger's.
+TEST_F(TcStartTest, APriorityBaseThatOverlapsTheOldOneIsStartedWith) {
+  for (const uint16_t base : {6, 4, 7, 5}) {
+    TcDatapathOptions options = Options();
+    options.priority_base = base;
+    ASSERT_TRUE(StartWith(options).ok()) << base << StartWith(options);
+    EXPECT_THAT(kernel_.Filters(), SizeIs(6));
+    EXPECT_TRUE(kernel_.Find(kP0, base, kKeepAliveHandle)) << base;
+  }
+}
+
 TEST_F(TcStartTest, NotesAreBounded) {
   for (uint64_t id = 0; id < 100; ++id) kernel_.Put(OldRule(id));
   const auto report = datapath_.Start();
@@ -165,8 +176,8 @@ TEST_F(TcStartTest, StrangersInTheWayAreNamedAndNothingIsRemoved) {
     std::string text;
   };
   for (const Case& c : std::vector<Case>{
-           {kind, "kind u32, protocol 0x0800, handle 0x0 at priority 6 is not ours"},
-           {protocol, "protocol 0x0003, handle 0x0 at priority 7"},
+           {kind, "kind u32, protocol 0x0800, handle 0x1388 at priority 6 is not ours"},
+           {protocol, "protocol 0x0003, handle 0x1388 at priority 7"},
            {Foreign(5, 2000), "handle 0x7d0 at priority 5 is not ours and that handle is ours"},
            {Foreign(5, kKeepAliveHandle), "handle 0xffffff00 at priority 5"},
            {version, "handle 0x13 at priority 5"}}) {
