@@ -123,7 +123,8 @@ struct DatapathStats {
   uint64_t standing_repairs = 0;     // standing rules that were missing and put back
 };
 
-// State of a LIF's netdev. kLost: the netdev is gone or is another one, its rules with it.
+// State of a LIF's netdev. kLost: the netdev is gone or is another one, its rules with it; also
+// when only the rules are gone (the qdisc was removed), followed at once by what it is.
 enum class LifState : uint8_t { kUp, kDown, kLost };
 
 // Receives changes of LIFs; called from a thread of the adapter, never while Apply holds a lock.
@@ -148,7 +149,9 @@ class Datapath {
   // name one netdev, and rule keys must be unique per netdev. INVALID_ARGUMENT: LIF not configured.
   virtual absl::StatusOr<uint32_t> AttachmentPoint(session::LifId lif) const = 0;
 
-  // Sessions the table can take beside standing rules, given the configured number of rules.
+  // Sessions the table can take beside standing rules, given the configured number of rules. Before
+  // Start the most it may be; afterwards exact, and lower or higher when standing rules change.
+  // Does not block.
   virtual uint32_t SessionCapacity() const = 0;
 
   // How stale a counter or last use may be: 0 for software, the sampling period for a NIC that

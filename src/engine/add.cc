@@ -99,14 +99,18 @@ Adder::Round Adder::Reserve(std::vector<Candidate> candidates) {
       OnClash(std::move(candidate), *clash, round);
       continue;
     }
-    Entry* entry = core_.store.Reserve(candidate.spec, candidate.rules);
+    const uint32_t capacity = core_.Capacity();
+    Entry* entry = nullptr;
+    if (core_.store.taken() < capacity) {
+      entry = core_.store.Reserve(candidate.spec, candidate.rules);
+    }
     if (entry == nullptr && core_.store.undecided() > 0) {
       round.waiting.push_back(std::move(candidate));  // for a slot that may yet come free
       continue;
     }
     if (entry == nullptr) {
       *candidate.result = absl::ResourceExhaustedError(
-          absl::StrCat("the table of ", core_.store.capacity(), " sessions is full"));
+          absl::StrCat("the table of ", capacity, " sessions is full"));
       continue;
     }
     round.installs.push_back({.candidate = std::move(candidate), .entry = entry});

@@ -3,6 +3,8 @@
 // The lock is never held across a call of the datapath or of the closed log.
 #pragma once
 
+#include <algorithm>
+
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "closed/closed_log.h"
@@ -21,6 +23,13 @@ struct Core {
         log(closed_log),
         store(options.max_sessions != 0 ? options.max_sessions : datapath.SessionCapacity(),
               clock.Now()) {}
+
+  // Sessions that may exist now. The datapath says less than the store has room for where standing
+  // rules take more of the table than was known at the start.
+  uint32_t Capacity() const REQUIRES(mutex) {
+    if (options.max_sessions != 0) return store.capacity();
+    return std::min(store.capacity(), datapath.SessionCapacity());
+  }
 
   const EngineOptions options;
   base::Clock& clock;

@@ -100,6 +100,8 @@ class Store {
 
   // Installing or established.
   size_t active() const { return table_.size() - closing_; }
+  // Installing, established or closing: the rules may be there.
+  uint32_t taken() const { return table_.size(); }
   uint32_t capacity() const { return table_.capacity(); }
   // Slots taken by sessions that may still be refused and then free their slot at once. (One that
   // is left unfinished keeps its slot for longer and does not count.)
