@@ -105,10 +105,11 @@ datapath::TcDatapathOptions TcOptionsOf(const config::Config& config) {
   datapath::TcDatapathOptions options;
   options.mode = Same<datapath::OffloadMode>(config.datapath.mode);
   options.priority_base = config.datapath.priority_base;
+  options.default_path_priority = config.datapath.default_path_priority;
   options.table_size = config.datapath.table_size;
   options.sample_grace = config.datapath.sample_grace;
   for (const config::Lif& lif : config.lifs) {
-    options.lifs.push_back({.lif = lif.id, .netdev = lif.netdev});
+    options.lifs.push_back({.lif = lif.id, .netdev = lif.netdev, .default_path = lif.default_path});
   }
   return options;
 }

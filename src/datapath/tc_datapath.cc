@@ -19,18 +19,6 @@ std::string NameOf(const TcLif& lif) {
   return absl::StrCat("LIF ", lif.lif, ": netdev ", lif.netdev);
 }
 
-const char* Word(LifState state) {
-  switch (state) {
-    case LifState::kUp:
-      return "up";
-    case LifState::kDown:
-      return "down";
-    case LifState::kLost:
-      return "gone";
-  }
-  return "unknown";
-}
-
 }  // namespace
 
 TcDatapath::TcDatapath(TcDatapathOptions options, TcKernel& kernel)
@@ -47,6 +35,16 @@ absl::Status TcDatapath::CheckOptions() const {
   if (options_.priority_base == 0 || options_.priority_base > kMaxPriorityBase) {
     return absl::InvalidArgumentError(
         absl::StrCat("priority base ", options_.priority_base, ": not 1..", kMaxPriorityBase));
+  }
+  const bool has_default_path =
+      std::any_of(options_.lifs.begin(), options_.lifs.end(),
+                  [](const TcLif& lif) { return !lif.default_path.empty(); });
+  if (has_default_path &&
+      (options_.default_path_priority > kMaxPriority ||
+       options_.default_path_priority < options_.priority_base + kRuleClasses.size())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("default path priority ", options_.default_path_priority, ": not ",
+                     options_.priority_base + kRuleClasses.size(), "..", kMaxPriority));
   }
   if (options_.lifs.empty()) return absl::InvalidArgumentError("no LIFs");
   std::set<session::LifId> seen;
@@ -73,24 +71,27 @@ absl::StatusOr<StartReport> TcDatapath::Start() {
 
   std::vector<Port> ports;
   PortIndex port_of;
-  std::vector<uint32_t> ifindexes;
+  std::vector<TrackedNetdev> netdevs;
   SweepLog log;
-  if (absl::Status status = OpenPorts(**links, ports, port_of, ifindexes, log); !status.ok()) {
+  if (absl::Status status = OpenPorts(**links, ports, port_of, netdevs, log); !status.ok()) {
     return status;
   }
   for (size_t i = 0; i < ports.size(); ++i) {
     const std::string& netdev = ports[i].writer->netdev();
-    if (auto clsact = (*links)->EnsureClsact(ifindexes[i]); !clsact.ok()) {
+    if (auto clsact = (*links)->EnsureClsact(netdevs[i].link.ifindex); !clsact.ok()) {
       return netlink::WithPrefix(clsact.status(), absl::StrCat(netdev, ": "));
     }
-    if (absl::Status status = ports[i].writer->Attach(ifindexes[i], log); !status.ok()) {
+    if (absl::Status status = ports[i].writer->Attach(netdevs[i].link.ifindex, log); !status.ok()) {
       return status;
     }
   }
+  auto standing = InstallStanding(**links, ports, netdevs, log);
+  if (!standing.ok()) return standing.status();
   ports_ = std::move(ports);
   port_of_ = std::move(port_of);
+  standing_ = *std::move(standing);
   if (absl::Status status = ProbeAll(**links, log); !status.ok()) return status;
-  auto watch = BeginWatch(*std::move(monitor), ifindexes);
+  auto watch = BeginWatch(*std::move(monitor), std::move(netdevs));
   if (!watch.ok()) return watch.status();
   watch_ = *std::move(watch);
   ready_.store(true, std::memory_order_release);
@@ -99,7 +100,7 @@ absl::StatusOr<StartReport> TcDatapath::Start() {
 
 // One port for each netdev, however many LIFs and names it has.
 absl::Status TcDatapath::OpenPorts(netlink::Links& links, std::vector<Port>& ports,
-                                   PortIndex& by_lif, std::vector<uint32_t>& ifindexes,
+                                   PortIndex& by_lif, std::vector<TrackedNetdev>& netdevs,
                                    SweepLog& log) {
   for (const TcLif& lif : options_.lifs) {
     const absl::StatusOr<netlink::Link> link = links.ByName(lif.netdev);
@@ -107,16 +108,24 @@ absl::Status TcDatapath::OpenPorts(netlink::Links& links, std::vector<Port>& por
       return absl::FailedPreconditionError(absl::StrCat(NameOf(lif), " does not exist"));
     }
     if (!link.ok()) return netlink::WithPrefix(link.status(), absl::StrCat(NameOf(lif), ": "));
-    const auto known = std::find(ifindexes.begin(), ifindexes.end(), link->ifindex);
-    const auto index = static_cast<size_t>(known - ifindexes.begin());
-    if (known == ifindexes.end()) {
+    const auto known = std::find_if(netdevs.begin(), netdevs.end(), [&](const auto& netdev) {
+      return netdev.link.ifindex == link->ifindex;
+    });
+    const auto index = static_cast<size_t>(known - netdevs.begin());
+    if (known == netdevs.end()) {
       absl::StatusOr<Port> port = OpenPort(lif.netdev);
       if (!port.ok()) return port.status();
       ports.push_back(*std::move(port));
-      ifindexes.push_back(link->ifindex);
+      netdevs.push_back({.name = lif.netdev, .link = *link});
       if (link->master != 0) {
         log.Note(absl::StrCat(lif.netdev, ": has a master (a bond, a bridge or OVS)"));
       }
+    }
+    std::string& default_path = ports[index].default_path;
+    if (default_path.empty()) default_path = lif.default_path;
+    if (!lif.default_path.empty() && lif.default_path != default_path) {
+      return absl::InvalidArgumentError(absl::StrCat(NameOf(lif), " has the default paths ",
+                                                     default_path, " and ", lif.default_path));
     }
     ports[index].lifs.push_back(lif.lif);
     by_lif[lif.lif] = index;
@@ -135,14 +144,15 @@ absl::StatusOr<TcDatapath::Port> TcDatapath::OpenPort(const std::string& netdev)
               .worker = std::make_unique<TcWorker>()};
 }
 
-absl::StatusOr<std::unique_ptr<LinkWatch>> TcDatapath::BeginWatch(
-    std::unique_ptr<netlink::LinkMonitor> monitor, absl::Span<const uint32_t> ifindexes) {
-  absl::StatusOr<std::unique_ptr<netlink::Links>> links = kernel_.OpenLinks();
-  if (!links.ok()) return links.status();
-  return LinkWatch::Begin(
-      std::move(monitor), *std::move(links), ifindexes,
-      {.on_change = [this](const PortChange& change) { OnChange(change); },
-       .reattach = [this](size_t port, netlink::Links& by) { return Reattach(port, by); }});
+absl::StatusOr<std::unique_ptr<StandingRules>> TcDatapath::InstallStanding(
+    netlink::Links& links, absl::Span<const Port> ports, std::vector<TrackedNetdev>& netdevs,
+    SweepLog& log) const {
+  std::vector<std::string> default_paths;
+  for (const Port& port : ports) default_paths.push_back(port.default_path);
+  return StandingRules::Install(
+      {.rules = {.mode = options_.mode, .priority_base = options_.priority_base},
+       .default_path_priority = options_.default_path_priority},
+      kernel_, links, netdevs, default_paths, log);
 }
 
 void TcDatapath::Apply(absl::Span<const FlowOp> ops, absl::Span<FlowResult> results) {
@@ -242,47 +252,32 @@ absl::StatusOr<uint32_t> TcDatapath::AttachmentPoint(session::LifId lif) const {
 }
 
 uint32_t TcDatapath::SessionCapacity() const {
-  std::set<std::string> netdevs;
-  for (const TcLif& lif : options_.lifs) netdevs.insert(lif.netdev);
-  const uint64_t standing = kRuleClasses.size() * netdevs.size();
+  const uint64_t standing =
+      ready_.load(std::memory_order_acquire) ? standing_->entries() : LeastStandingRules();
   if (options_.table_size <= standing) return 0;
   const auto sessions = static_cast<uint32_t>((options_.table_size - standing) / 2);
   return std::min(sessions, kMaxSlot + 1);
+}
+
+uint64_t TcDatapath::LeastStandingRules() const {
+  std::set<std::string> netdevs, representors;
+  for (const TcLif& lif : options_.lifs) {
+    netdevs.insert(lif.netdev);
+    if (!lif.default_path.empty()) representors.insert(lif.default_path);
+  }
+  const size_t default_rules =
+      options_.mode == OffloadMode::kHardware ? 0 : 2 * representors.size();
+  return kRuleClasses.size() * netdevs.size() + default_rules;
 }
 
 absl::Duration TcDatapath::SampleGrace() const {
   return options_.mode == OffloadMode::kHardware ? options_.sample_grace : absl::ZeroDuration();
 }
 
-void TcDatapath::OnChange(const PortChange& change) {
-  const Port& port = ports_[change.port];
-  // First, so that who hears of the loss cannot find the port still in use.
-  if (change.state == LifState::kLost) port.writer->Detach();
-  spdlog::warn("{}: link is {}", port.writer->netdev(), Word(change.state));
-  {
-    base::MutexLock lock(observer_mutex_);
-    for (const session::LifId lif : port.lifs) {
-      if (observer_ != nullptr) observer_->OnLifState(lif, change.state);
-    }
-  }
-  if (change.state == LifState::kUp && verdicts_.LearntRefusal(change.port)) {
-    ProbeAgain(change.port);
-  }
-}
-
-absl::StatusOr<netlink::Link> TcDatapath::Reattach(size_t port, netlink::Links& links) {
-  TcPort& writer = *ports_[port].writer;
-  absl::StatusOr<netlink::Link> link = links.ByName(writer.netdev());
-  if (!link.ok()) return link;
-  if (auto clsact = links.EnsureClsact(link->ifindex); !clsact.ok()) {
-    return netlink::WithPrefix(clsact.status(), absl::StrCat(writer.netdev(), ": "));
-  }
-  SweepLog log;
-  if (absl::Status status = writer.Attach(link->ifindex, log); !status.ok()) return status;
-  verdicts_.Replace(port, Describe(writer.netdev(), *link));
-  ProbeAgain(port);
-  spdlog::info("{}: the netdev is back as ifindex {}", writer.netdev(), link->ifindex);
-  return link;
+DatapathStats TcDatapath::Stats() const {
+  DatapathStats stats = counters_.Read();
+  if (ready_.load(std::memory_order_acquire)) stats.standing_repairs = standing_->repairs();
+  return stats;
 }
 
 }  // namespace offload::datapath

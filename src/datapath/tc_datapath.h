@@ -14,7 +14,11 @@
 // the object goes.
 //
 // A netdev that went away (LifState::kLost) and comes back under its name is prepared like at Start
-// and used for new rules; it is then reported kUp or kDown.
+// and used for new rules; it is then reported kUp or kDown. Where the qdisc was removed with all
+// rules, kLost is reported and the present state at once after it.
+//
+// Standing rules (keep-alives, default paths; tc_standing_rules.h) are looked at after each link
+// event and every audit_interval, by the thread that follows the links.
 #pragma once
 
 #include <atomic>
@@ -36,6 +40,7 @@
 #include "datapath/tc_port.h"
 #include "datapath/tc_probe_report.h"
 #include "datapath/tc_rule.h"
+#include "datapath/tc_standing_rules.h"
 #include "datapath/tc_verdicts.h"
 #include "datapath/tc_worker.h"
 
@@ -44,15 +49,20 @@ namespace offload::datapath {
 struct TcLif {
   session::LifId lif = 0;
   std::string netdev;  // several LIFs may name one
+  // The firewall's representor, or empty. LIFs on one netdev have the same or none.
+  std::string default_path;
 };
 
 struct TcDatapathOptions {
   OffloadMode mode = OffloadMode::kHardware;
-  uint16_t priority_base = 5;  // 1..kMaxPriorityBase
-  uint32_t table_size = 0;     // rules the table takes, keep-alives included
-  std::vector<TcLif> lifs;     // at least one, each number once
+  uint16_t priority_base = 5;                             // 1..kMaxPriorityBase
+  uint16_t default_path_priority = kDefaultPathPriority;  // base + 3..kMaxPriority
+  uint32_t table_size = 0;  // rules the table takes, standing rules included
+  std::vector<TcLif> lifs;  // at least one, each number once
   // How long the NIC takes to sample a counter (mlx5: 1 s). Used in mode hardware only.
   absl::Duration sample_grace;
+  // How long a standing rule that somebody removed may be missing when no link event comes.
+  absl::Duration audit_interval = absl::Seconds(5);
 };
 
 class TcDatapath final : public Datapath {
@@ -80,9 +90,11 @@ class TcDatapath final : public Datapath {
   // back with another ifindex. FAILED_PRECONDITION before Start.
   absl::StatusOr<uint32_t> AttachmentPoint(session::LifId lif) const override;
 
+  // floor((table_size - standing rules) / 2). In mode hardware the NIC's table is meant: a default
+  // path's rule counts when the NIC took it, which Start finds out.
   uint32_t SessionCapacity() const override;
   absl::Duration SampleGrace() const override;
-  DatapathStats Stats() const override { return counters_.Read(); }
+  DatapathStats Stats() const override;
 
   // What each pair of netdevs takes, as Start and a netdev's return found it and as rules taught it
   // since; also after a Start that failed for it. Asks nobody: before Start it says so. From any
@@ -94,23 +106,32 @@ class TcDatapath final : public Datapath {
     std::unique_ptr<TcPort> writer;
     std::unique_ptr<TcWorker> worker;
     std::vector<session::LifId> lifs;
+    std::string default_path;
   };
   using PortIndex = absl::flat_hash_map<session::LifId, size_t>;
   using Batch = std::vector<std::vector<PortJob>>;  // by port
 
   absl::Status CheckOptions() const;
+  uint64_t LeastStandingRules() const;  // before Start knows
   absl::Status OpenPorts(netlink::Links& links, std::vector<Port>& ports, PortIndex& by_lif,
-                         std::vector<uint32_t>& ifindexes, SweepLog& log);
+                         std::vector<TrackedNetdev>& netdevs, SweepLog& log);
   absl::StatusOr<Port> OpenPort(const std::string& netdev);
+  // Of the netdevs in `netdevs`, to which the representors are added.
+  absl::StatusOr<std::unique_ptr<StandingRules>> InstallStanding(
+      netlink::Links& links, absl::Span<const Port> ports, std::vector<TrackedNetdev>& netdevs,
+      SweepLog& log) const;
   absl::StatusOr<std::unique_ptr<LinkWatch>> BeginWatch(
-      std::unique_ptr<netlink::LinkMonitor> monitor, absl::Span<const uint32_t> ifindexes);
+      std::unique_ptr<netlink::LinkMonitor> monitor, std::vector<TrackedNetdev> netdevs);
   Batch Split(absl::Span<const FlowOp> ops, absl::Span<FlowResult> results) const;
   // The job of one operation; an error is its result.
   absl::StatusOr<PortJob> MakeJob(const FlowOp& op, FlowResult& result) const;
   absl::Status FindEgress(const FlowRule& rule, PortJob& job) const;
   void ApplyInParallel(const Batch& batch) const;
+  // The watch's netdevs: those of the ports, in their order, then the representors.
   void OnChange(const PortChange& change) EXCLUDES(observer_mutex_);
-  absl::StatusOr<netlink::Link> Reattach(size_t port, netlink::Links& links);
+  void OnRepresentorChange(const PortChange& change);
+  absl::Status Attach(size_t netdev, const netlink::Link& link, uint32_t generation,
+                      netlink::Links& links);
 
   // In tc_datapath_probe.cc. They use ports_.
   absl::Status ProbeAll(netlink::Links& links, SweepLog& log);
@@ -126,6 +147,7 @@ class TcDatapath final : public Datapath {
   // Written by Start before ready_, constant afterwards.
   std::vector<Port> ports_;
   PortIndex port_of_;
+  std::unique_ptr<StandingRules> standing_;  // of the watch's thread, but for its counts
   std::atomic<bool> ready_ = false;
 
   base::Mutex observer_mutex_;  // held while the observer is called

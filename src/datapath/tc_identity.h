@@ -14,7 +14,8 @@
 //   | magic | version | direction 1 | owner 7 | timeout s 17 | generation 15    | session id |
 //   +-------+---------+-----------------------+---------------------------------+------------+
 //
-// A standing rule (keep-alive, probe) has the top bit of the version set and zeros from byte 2 on.
+// A standing rule (keep-alive, default path, probe) has the top bit of the version set and zeros
+// from byte 2 on.
 #pragma once
 
 #include <array>
@@ -31,6 +32,8 @@ namespace offload::datapath {
 inline constexpr uint32_t kFirstReservedHandle = 0xFFFFFF00;
 // The keep-alive filter of a priority (one per priority, so they may share the number).
 inline constexpr uint32_t kKeepAliveHandle = 0xFFFFFF00;
+// The default path's rule on a netdev (tc_standing.h).
+inline constexpr uint32_t kDefaultPathHandle = 0xFFFFFF01;
 // kProbeHandles handles from here on are of probe rules, which are there for a moment only.
 inline constexpr uint32_t kFirstProbeHandle = 0xFFFFFF80;
 inline constexpr uint32_t kProbeHandles = 128;

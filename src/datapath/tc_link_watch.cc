@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -15,22 +16,24 @@ namespace offload::datapath {
 
 absl::StatusOr<std::unique_ptr<LinkWatch>> LinkWatch::Begin(
     std::unique_ptr<netlink::LinkMonitor> monitor, std::unique_ptr<netlink::Links> links,
-    absl::Span<const uint32_t> ifindexes, LinkHooks hooks) {
+    std::vector<TrackedNetdev> netdevs, absl::Duration audit_interval, LinkHooks hooks) {
   base::UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!stop.valid()) {
     return netlink::WithPrefix(netlink::ErrnoToStatus(errno), "eventfd of the link watch: ");
   }
-  return std::unique_ptr<LinkWatch>(new LinkWatch(std::move(monitor), std::move(links), ifindexes,
+  return std::unique_ptr<LinkWatch>(new LinkWatch(std::move(monitor), std::move(links),
+                                                  std::move(netdevs), audit_interval,
                                                   std::move(hooks), std::move(stop)));
 }
 
 LinkWatch::LinkWatch(std::unique_ptr<netlink::LinkMonitor> monitor,
-                     std::unique_ptr<netlink::Links> links, absl::Span<const uint32_t> ifindexes,
-                     LinkHooks hooks, base::UniqueFd stop)
+                     std::unique_ptr<netlink::Links> links, std::vector<TrackedNetdev> netdevs,
+                     absl::Duration audit_interval, LinkHooks hooks, base::UniqueFd stop)
     : monitor_(std::move(monitor)),
       links_(std::move(links)),
       hooks_(std::move(hooks)),
-      tracker_(ifindexes),
+      audit_interval_(audit_interval),
+      tracker_(std::move(netdevs)),
       stop_(std::move(stop)),
       thread_([this] { Run(); }) {}
 
@@ -41,19 +44,26 @@ LinkWatch::~LinkWatch() {
 
 void LinkWatch::Run() {
   ReadAll();
-  Reattach();
-  for (;;) {
-    std::array<struct pollfd, 2> waits = {{{.fd = monitor_->fd(), .events = POLLIN, .revents = 0},
-                                           {.fd = stop_.get(), .events = POLLIN, .revents = 0}}};
-    if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) {
-      spdlog::error("link watch ends: poll: errno {}", errno);
-      return;
-    }
-    if (waits[1].revents != 0) return;
-    if (waits[0].revents == 0) continue;
-    ReadEvents();
+  // Start has just installed the standing rules.
+  if (Reattach()) Audit();
+  while (Wait()) {
     Reattach();
+    Audit();
   }
+}
+
+bool LinkWatch::Wait() {
+  std::array<struct pollfd, 2> waits = {{{.fd = monitor_->fd(), .events = POLLIN, .revents = 0},
+                                         {.fd = stop_.get(), .events = POLLIN, .revents = 0}}};
+  const auto limit =
+      static_cast<int>(absl::ToInt64Milliseconds(std::min(audit_interval_, absl::Hours(1))));
+  if (::poll(waits.data(), waits.size(), limit) < 0 && errno != EINTR) {
+    spdlog::error("link watch ends: poll: errno {}", errno);
+    return false;
+  }
+  if (waits[1].revents != 0) return false;
+  if (waits[0].revents != 0) ReadEvents();
+  return true;
 }
 
 void LinkWatch::ReadAll() {
@@ -78,15 +88,32 @@ void LinkWatch::ReadEvents() {
   ReadAll();
 }
 
-void LinkWatch::Reattach() {
+bool LinkWatch::Reattach() {
+  bool any = false;
   for (const size_t port : tracker_.Lost()) {
-    const absl::StatusOr<netlink::Link> link = hooks_.reattach(port, *links_);
-    if (link.ok()) {
-      Tell({tracker_.Found(port, *link)});
-    } else if (!absl::IsNotFound(link.status())) {
-      spdlog::warn("a netdev came back and cannot be used: {}",
-                   std::string(link.status().message()));
-    }
+    const absl::Status status = Reattach(port);
+    any |= status.ok();
+    std::string& last = told_[port];
+    if (absl::IsNotFound(status) || last == status.message()) continue;
+    last = std::string(status.message());
+    if (!status.ok()) spdlog::warn("a netdev came back and cannot be used: {}", last);
+  }
+  return any;
+}
+
+absl::Status LinkWatch::Reattach(size_t port) {
+  const absl::StatusOr<netlink::Link> link = links_->ByName(tracker_.name(port));
+  if (!link.ok()) return link.status();
+  if (absl::Status status = tracker_.CheckFound(port, *link); !status.ok()) return status;
+  const uint32_t generation = tracker_.generation(port) + 1;
+  absl::Status status = hooks_.attach(port, *link, generation, *links_);
+  if (status.ok()) Tell({tracker_.Found(port, *link)});
+  return status;
+}
+
+void LinkWatch::Audit() {
+  for (const size_t port : hooks_.audit(*links_)) {
+    Tell({{.port = port, .state = tracker_.state(port), .kind = PortChange::Kind::kRulesLost}});
   }
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "datapath/tc_identity.h"
+#include "datapath/tc_standing.h"
 #include "netlink/kernel_error.h"
 
 namespace offload::datapath {
@@ -21,23 +22,13 @@ using netlink::FlowerFilter;
 // Dump and delete until a dump shows none of ours: an answer may get lost.
 constexpr int kRounds = 4;
 
-std::optional<RuleClass> ClassAt(uint16_t priority, const TcRuleOptions& options) {
+// None for a priority where no sessions are.
+std::optional<RuleClass> ClassAt(uint16_t priority, const SweepTarget& target) {
   for (const RuleClass rule_class : kRuleClasses) {
-    if (PriorityOf(rule_class, options.priority_base) == priority) return rule_class;
+    if (!target.takes_sessions) break;
+    if (PriorityOf(rule_class, target.options.priority_base) == priority) return rule_class;
   }
   return std::nullopt;
-}
-
-absl::Span<const uint8_t> CookieIn(const FlowerFilter& filter) {
-  const netlink::FilterAction* action = LastAction(filter);
-  if (filter.kind != "flower" || action == nullptr) return {};
-  return action->cookie;
-}
-
-std::string Describe(const FlowerFilter& filter) {
-  return absl::StrCat("filter of kind ", filter.kind, ", protocol 0x",
-                      absl::Hex(filter.id.protocol, absl::kZeroPad4), ", handle 0x",
-                      absl::Hex(filter.id.handle), " at priority ", filter.id.priority);
 }
 
 // One dump: what is ours, and what is in the way.
@@ -66,13 +57,15 @@ class Inventory {
 
  private:
   void See(const FlowerFilter& filter) {
-    const std::optional<RuleClass> rule_class = ClassAt(filter.id.priority, target_.options);
+    const std::optional<RuleClass> rule_class = ClassAt(filter.id.priority, target_);
     if (rule_class && !filter.has_options && filter.id.handle == 0) {
       headers_.emplace_back(filter, *rule_class);
     } else if (IsStandingCookie(CookieIn(filter))) {
+      // Default paths are kept or removed by StandingRules, which knows what the others need.
+      const bool default_path = !rule_class && filter.id.handle == kDefaultPathHandle;
       const bool keep_alive = rule_class && filter.id.handle == kKeepAliveHandle &&
                               filter.id.protocol == ProtocolOf(*rule_class);
-      if (!keep_alive) ours_.push_back(filter);
+      if (!default_path && !keep_alive) ours_.push_back(filter);
     } else if (DecodeCookie(CookieIn(filter)).ok()) {
       ours_.push_back(filter);
     } else if (rule_class) {
@@ -171,28 +164,6 @@ absl::Status RemoveOurs(FilterSocket& socket, const SweepTarget& target, SweepLo
   return absl::UnavailableError(absl::StrCat(target.netdev, ": old rules do not go away"));
 }
 
-FilterReply Do(FilterSocket& socket, FilterRequest::Op op, const FlowerFilter& filter) {
-  const FilterRequest request{.op = op, .filter = filter};
-  FilterReply reply;
-  socket.Execute(absl::MakeConstSpan(&request, 1), absl::MakeSpan(&reply, 1));
-  return reply;
-}
-
-// A keep-alive that is there but different was written in another mode: it is replaced.
-absl::Status InstallKeepAlive(FilterSocket& socket, const FlowerFilter& filter) {
-  absl::Status status;
-  for (int round = 0; round < kRounds; ++round) {
-    status = Do(socket, FilterRequest::Op::kAdd, filter).status;
-    if (!absl::IsAlreadyExists(status) && !absl::IsUnknown(status)) return status;
-    const FilterReply there = Do(socket, FilterRequest::Op::kGet, filter);
-    if (!there.status.ok() || !there.filter) continue;
-    if (KeyEquals(filter, *there.filter)) return absl::OkStatus();
-    if (!IsStandingCookie(CookieIn(*there.filter))) return status;
-    status = Do(socket, FilterRequest::Op::kDelete, filter).status;
-  }
-  return status.ok() ? absl::UnavailableError("the keep-alive cannot be replaced") : status;
-}
-
 // The NIC does not take such a rule: then it is the probe that says what it takes.
 bool IsRefusedShape(const absl::Status& status, OffloadMode mode) {
   return absl::IsUnimplemented(status) ||
@@ -237,10 +208,11 @@ StartReport SweepLog::Report() const {
 }
 
 absl::Status SweepPort(FilterSocket& socket, const SweepTarget& target, SweepLog& log) {
-  if (absl::Status status = RemoveOurs(socket, target, log); !status.ok()) return status;
+  absl::Status status = RemoveOurs(socket, target, log);
+  if (!status.ok() || !target.takes_sessions) return status;
   for (const RuleClass rule_class : kRuleClasses) {
     const FlowerFilter filter = KeepAliveFilter(rule_class, target.ifindex, target.options);
-    const absl::Status status = InstallKeepAlive(socket, filter);
+    const absl::Status status = EnsureStanding(socket, filter).status();
     if (IsRefusedShape(status, target.options.mode)) {
       log.Note(absl::StrCat(target.netdev, ": no keep-alive at priority ", filter.id.priority, ": ",
                             status.message()));

@@ -20,7 +20,8 @@ struct SweepTarget {
   std::string netdev;
   uint32_t ifindex = 0;
   TcRuleOptions options;
-  uint32_t last_handle = 0;  // handles 1..last_handle are for sessions
+  uint32_t last_handle = 0;    // handles 1..last_handle are for sessions
+  bool takes_sessions = true;  // false: nothing of ours but a default path belongs there
 };
 
 // Collects what the sweeps of several netdevs removed and saw.
@@ -49,6 +50,9 @@ class SweepLog {
 // FAILED_PRECONDITION names one that keeps us from working there (another kind or protocol at our
 // priority, or a handle that our rules need). A keep-alive that the NIC does not take is noted and
 // left out. On an error some of our rules may be left; repeat.
+//
+// A netdev that takes no sessions (it may have been a LIF's once) gets no keep-alives, and no
+// filter there is in the way. The default path's rule is not touched, except at a session priority.
 absl::Status SweepPort(netlink::FilterSocket& socket, const SweepTarget& target, SweepLog& log);
 
 }  // namespace offload::datapath

@@ -35,7 +35,10 @@ class ScriptedKernel::Socket final : public netlink::FilterSocket {
     {
       base::MutexLock lock(kernel_.mutex_);
       for (const auto& [place, filter] : kernel_.filters_) {
-        if (filter.id.at == request.at) found.push_back(filter);
+        if (filter.id.at != request.at) continue;
+        if (request.priority != 0 && filter.id.priority != request.priority) continue;
+        if (request.protocol != 0 && filter.id.protocol != request.protocol) continue;
+        found.push_back(filter);
       }
       if (kernel_.aborts_ > 0) aborted = kernel_.aborts_-- > 0;
     }
@@ -76,6 +79,8 @@ class ScriptedKernel::LinkTable final : public netlink::Links {
   absl::StatusOr<netlink::ClsactResult> EnsureClsact(uint32_t ifindex) override {
     base::MutexLock lock(kernel_.mutex_);
     if (!kernel_.clsact_status_.ok()) return kernel_.clsact_status_;
+    if (!kernel_.HasLink(ifindex)) return ErrnoToStatus(ENODEV);
+    if (kernel_.qdisc_deleted_.erase(ifindex) > 0) return netlink::ClsactResult::kCreated;
     return std::exchange(kernel_.clsact_[ifindex], true) ? netlink::ClsactResult::kPresent
                                                          : netlink::ClsactResult::kCreated;
   }
@@ -118,11 +123,30 @@ void ScriptedKernel::ChangeLink(const netlink::Link& link) {
   Tell({.kind = LinkEvent::Kind::kChanged, .link = link});
 }
 
+void ScriptedKernel::RenameLink(const std::string& from, const std::string& to) {
+  base::MutexLock lock(mutex_);
+  netlink::Link link = links_.at(from);
+  links_.erase(from);
+  link.name = to;
+  links_[to] = link;
+  Tell({.kind = LinkEvent::Kind::kChanged, .link = link});
+}
+
 void ScriptedKernel::DeleteLink(const std::string& name) {
   base::MutexLock lock(mutex_);
   const netlink::Link link = links_.at(name);
   Erase(name);
   Tell({.kind = LinkEvent::Kind::kDeleted, .link = link});
+}
+
+void ScriptedKernel::EraseLink(const std::string& name) {
+  base::MutexLock lock(mutex_);
+  Erase(name);
+}
+
+bool ScriptedKernel::HasLink(uint32_t ifindex) {
+  return std::any_of(links_.begin(), links_.end(),
+                     [&](const auto& link) { return link.second.ifindex == ifindex; });
 }
 
 void ScriptedKernel::DeleteLinkUnheard(const std::string& name) {
@@ -135,6 +159,12 @@ void ScriptedKernel::Erase(const std::string& name) {
   const uint32_t ifindex = links_.at(name).ifindex;
   std::erase_if(filters_, [&](const auto& entry) { return std::get<0>(entry.first) == ifindex; });
   links_.erase(name);
+  for (auto& [place, filter] : filters_) {
+    for (netlink::FilterAction& action : filter.actions) {
+      auto* mirred = std::get_if<netlink::Mirred>(&action.what);
+      if (mirred != nullptr && mirred->ifindex == ifindex) mirred->ifindex = 0;
+    }
+  }
 }
 
 void ScriptedKernel::Tell(LinkEvent event) {
@@ -162,6 +192,17 @@ void ScriptedKernel::FailClsact(absl::Status status) {
   clsact_status_ = std::move(status);
 }
 
+void ScriptedKernel::DeleteQdisc(uint32_t ifindex) {
+  base::MutexLock lock(mutex_);
+  std::erase_if(filters_, [&](const auto& entry) { return std::get<0>(entry.first) == ifindex; });
+  qdisc_deleted_.insert(ifindex);
+}
+
+void ScriptedKernel::RefuseInHardware(bool refuse) {
+  base::MutexLock lock(mutex_);
+  refuse_in_hardware_ = refuse;
+}
+
 void ScriptedKernel::AbortDumps(int count) {
   base::MutexLock lock(mutex_);
   aborts_ = count;
@@ -170,6 +211,11 @@ void ScriptedKernel::AbortDumps(int count) {
 void ScriptedKernel::Put(const FlowerFilter& filter) {
   base::MutexLock lock(mutex_);
   filters_[{filter.id.at.ifindex, filter.id.priority, filter.id.handle}] = filter;
+}
+
+void ScriptedKernel::Remove(const netlink::FilterId& id) {
+  base::MutexLock lock(mutex_);
+  filters_.erase({id.at.ifindex, id.priority, id.handle});
 }
 
 std::optional<FlowerFilter> ScriptedKernel::Find(uint32_t ifindex, uint16_t priority,
@@ -200,11 +246,6 @@ void ScriptedKernel::PassTime(absl::Duration time) {
   }
 }
 
-void ScriptedKernel::SetTableSize(size_t filters) {
-  base::MutexLock lock(mutex_);
-  table_size_ = filters;
-}
-
 std::vector<FlowerFilter> ScriptedKernel::Filters() {
   base::MutexLock lock(mutex_);
   std::vector<FlowerFilter> all;
@@ -220,6 +261,11 @@ size_t ScriptedKernel::Requests(Op op) {
 size_t ScriptedKernel::ProbeRequests(Op op) {
   base::MutexLock lock(mutex_);
   return probe_requests_[op];
+}
+
+size_t ScriptedKernel::RequestsTo(uint32_t ifindex) {
+  base::MutexLock lock(mutex_);
+  return requests_to_[ifindex];
 }
 
 size_t ScriptedKernel::clsact_created() {
@@ -273,6 +319,7 @@ std::optional<ScriptedKernel::Script> ScriptedKernel::TakeScript(const FilterReq
 FilterReply ScriptedKernel::Do(const FilterRequest& request) {
   const bool probe = request.filter.id.handle >= kFirstProbeHandle;
   ++(probe ? probe_requests_ : requests_)[request.op];
+  ++requests_to_[request.filter.id.at.ifindex];
   const std::optional<Script> script = TakeScript(request);
   if (!script) return Execute(request);
   if (script->takes_effect) Execute(request);
@@ -280,11 +327,25 @@ FilterReply ScriptedKernel::Do(const FilterRequest& request) {
 }
 
 FilterReply ScriptedKernel::Execute(const FilterRequest& request) {
-  if (request.op == Op::kAdd) return {.status = Add(request.filter)};
   const netlink::FilterId& id = request.filter.id;
+  if (qdisc_deleted_.contains(id.at.ifindex)) {
+    return {.status = ErrnoToStatus(EINVAL, "Parent Qdisc doesn't exists")};
+  }
+  for (const netlink::FilterAction& action : request.filter.actions) {
+    const auto* mirred = std::get_if<netlink::Mirred>(&action.what);
+    if (mirred != nullptr && !HasLink(mirred->ifindex)) return {.status = ErrnoToStatus(ENODEV)};
+  }
+  if (request.op == Op::kAdd) return {.status = Add(request.filter)};
+  if (request.op == Op::kReplace && !filters_.contains({id.at.ifindex, id.priority, id.handle})) {
+    return {.status = Add(request.filter)};
+  }
   const auto found = filters_.find({id.at.ifindex, id.priority, id.handle});
   if (found == filters_.end() || found->second.id.protocol != id.protocol) {
     return {.status = ErrnoToStatus(ENOENT)};
+  }
+  if (request.op == Op::kReplace) {
+    Store(request.filter);
+    return {};
   }
   FilterReply reply;
   if (request.op == Op::kGet || request.echo) reply.filter = found->second;
@@ -301,17 +362,25 @@ absl::Status ScriptedKernel::Add(const FlowerFilter& filter) {
     if (there.key == filter.key) return ErrnoToStatus(EEXIST);
   }
   if (filters_.size() >= table_size_) return ErrnoToStatus(ENOSPC, "table full");
-  FlowerFilter stored = filter;
-  stored.flags |= filter.flags & netlink::kSkipHw ? netlink::kNotInHw : netlink::kInHw;
+  FlowerFilter taken = filter;
   if (nic_) {
-    if (absl::Status status = nic_(stored); !status.ok()) return status;
+    if (absl::Status status = nic_(taken); !status.ok()) return status;
   }
+  Store(taken);
+  return absl::OkStatus();
+}
+
+void ScriptedKernel::Store(const FlowerFilter& filter) {
+  const netlink::FilterId& id = filter.id;
+  FlowerFilter stored = filter;
+  const bool software = (filter.flags & netlink::kSkipHw) != 0 ||
+                        (refuse_in_hardware_ && (filter.flags & netlink::kSkipSw) == 0);
+  stored.flags |= software ? netlink::kNotInHw : netlink::kInHw;
   for (netlink::FilterAction& action : stored.actions) {
     action.stats = netlink::ActionStats{};
     action.times = netlink::ActionTimes{};
   }
   filters_[{id.at.ifindex, id.priority, id.handle}] = std::move(stored);
-  return absl::OkStatus();
 }
 
 }  // namespace offload::datapath

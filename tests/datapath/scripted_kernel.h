@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -38,19 +39,27 @@ class ScriptedKernel final : public TcKernel {
   void AddLink(netlink::Link link);
   // The same with an event.
   void ChangeLink(const netlink::Link& link);
-  void DeleteLink(const std::string& name);  // its filters go too
-  // Forgets the link without an event; then says that events were lost.
+  void RenameLink(const std::string& from, const std::string& to);  // with an event
+  // Its filters go too, and those that redirect to it have no target any more, as in the kernel.
+  void DeleteLink(const std::string& name);
+  // Forgets the link without an event.
+  void EraseLink(const std::string& name);
+  // The same, and then says that events were lost.
   void DeleteLinkUnheard(const std::string& name);
 
   void Expect(Script script);
   // What the NIC says of each filter that is added, and what it makes of it. Null: takes all.
   using Nic = std::function<absl::Status(netlink::FlowerFilter& filter)>;
   void SetNic(Nic nic);
-  void SetTableSize(size_t filters);  // of all netdevs together; beyond it ENOSPC
   void FailClsact(absl::Status status);
+  // With all filters; no event tells. Nothing can be added until there is a qdisc again.
+  void DeleteQdisc(uint32_t ifindex);
+  // From now on filters that may be in software are in software only.
+  void RefuseInHardware(bool refuse);
   void AbortDumps(int count);
 
   void Put(const netlink::FlowerFilter& filter);  // as somebody else
+  void Remove(const netlink::FilterId& id);       // as somebody else
   std::optional<netlink::FlowerFilter> Find(uint32_t ifindex, uint16_t priority, uint32_t handle);
   void Count(uint32_t ifindex, uint16_t priority, uint32_t handle, uint64_t packets, uint64_t bytes,
              absl::Duration idle);
@@ -61,6 +70,7 @@ class ScriptedKernel final : public TcKernel {
   std::vector<netlink::FlowerFilter> Filters();
   size_t Requests(Op op);       // those of the probe not counted
   size_t ProbeRequests(Op op);  // only those
+  size_t RequestsTo(uint32_t ifindex);
   size_t clsact_created();
   size_t modules_loaded();
   std::vector<absl::Duration> pauses();
@@ -80,8 +90,10 @@ class ScriptedKernel final : public TcKernel {
   netlink::FilterReply Do(const netlink::FilterRequest& request) REQUIRES(mutex_);
   netlink::FilterReply Execute(const netlink::FilterRequest& request) REQUIRES(mutex_);
   absl::Status Add(const netlink::FlowerFilter& filter) REQUIRES(mutex_);
+  void Store(const netlink::FlowerFilter& filter) REQUIRES(mutex_);
   std::optional<Script> TakeScript(const netlink::FilterRequest& request) REQUIRES(mutex_);
   void Erase(const std::string& name) REQUIRES(mutex_);
+  bool HasLink(uint32_t ifindex) REQUIRES(mutex_);
   void Tell(netlink::LinkEvent event) REQUIRES(mutex_);
 
   base::Mutex mutex_;
@@ -92,8 +104,10 @@ class ScriptedKernel final : public TcKernel {
   std::map<Op, size_t> requests_ GUARDED_BY(mutex_);
   std::map<Op, size_t> probe_requests_ GUARDED_BY(mutex_);
   Nic nic_ GUARDED_BY(mutex_);
-  size_t table_size_ GUARDED_BY(mutex_) = SIZE_MAX;
+  std::map<uint32_t, size_t> requests_to_ GUARDED_BY(mutex_);
   std::map<uint32_t, bool> clsact_ GUARDED_BY(mutex_);
+  std::set<uint32_t> qdisc_deleted_ GUARDED_BY(mutex_);
+  bool refuse_in_hardware_ GUARDED_BY(mutex_) = false;
   absl::Status clsact_status_ GUARDED_BY(mutex_);
   int aborts_ GUARDED_BY(mutex_) = 0;
   size_t table_size_ GUARDED_BY(mutex_) = SIZE_MAX;

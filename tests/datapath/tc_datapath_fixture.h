@@ -5,7 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <functional>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "datapath/tc_datapath.h"
@@ -34,6 +38,41 @@ inline session::SessionSpec Spec(uint64_t id) {
 inline FlowOp Make(FlowOp::Kind kind, uint64_t id,
                    session::Direction direction = session::Direction::kIn) {
   return {.kind = kind, .rule = MakeRule(Spec(id), static_cast<Slot>(id), 1, direction)};
+}
+
+// Remembers what it heard, in order.
+class Listener final : public LifObserver {
+ public:
+  void OnLifState(session::LifId lif, LifState state) override {
+    base::MutexLock lock(mutex_);
+    heard_.emplace_back(lif, state);
+    changed_.NotifyAll();
+  }
+  // What was heard when it is `count` long, or what there is after ten seconds.
+  std::vector<std::pair<session::LifId, LifState>> Await(size_t count) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    base::MutexLock lock(mutex_);
+    while (heard_.size() < count && std::chrono::steady_clock::now() < deadline) {
+      changed_.WaitFor(mutex_, std::chrono::milliseconds(100));
+    }
+    return heard_;
+  }
+
+ private:
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  std::vector<std::pair<session::LifId, LifState>> heard_ GUARDED_BY(mutex_);
+};
+
+// Polls `condition` until it holds (true) or ten seconds have passed (false): the watch is a
+// thread.
+inline bool Eventually(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
 }
 
 class TcDatapathTest : public ::testing::Test {
