@@ -251,7 +251,7 @@ Scenario::Scenario() {
       "action mirred egress redirect dev fw0; done");
 }
 
-std::vector<netlink::FlowerFilter> Scenario::SessionRules(const std::string& netdev) {
+std::vector<netlink::FlowerFilter> SessionRules(const std::string& netdev) {
   auto socket = netlink::FilterSocket::Open({});
   EXPECT_TRUE(socket.ok()) << socket.status();
   std::vector<netlink::FlowerFilter> rules;

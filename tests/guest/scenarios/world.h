@@ -75,11 +75,12 @@ v1::sessionRequest Request(uint64_t id, const session::FiveTuple& tuple, uint32_
 session::FiveTuple Tuple4(uint32_t number, session::Protocol protocol = session::Protocol::kTcp);
 session::FiveTuple Tuple6(uint32_t number, session::Protocol protocol = session::Protocol::kTcp);
 
+// Session rules (those with a cookie of ours and a handle below the reserved ones) on a netdev.
+std::vector<netlink::FlowerFilter> SessionRules(const std::string& netdev);
+
 class Scenario : public ::testing::Test {
  protected:
   Scenario();
-  // Session rules (those with a cookie of ours and a handle below the reserved ones) on a netdev.
-  std::vector<netlink::FlowerFilter> SessionRules(const std::string& netdev);
 };
 
 }  // namespace offload::guest
