@@ -56,11 +56,11 @@ LibnlSocket::LibnlSocket(LibnlPtr<struct nl_sock> socket) : socket_(std::move(so
   nl_socket_modify_err_cb(socket_.get(), NL_CB_CUSTOM, &LibnlSocket::OnError, this);
 }
 
-absl::StatusOr<std::unique_ptr<LibnlSocket>> LibnlSocket::Open() {
+absl::StatusOr<std::unique_ptr<LibnlSocket>> LibnlSocket::Open(int protocol) {
   LibnlPtr<struct nl_sock> raw(nl_socket_alloc());
   if (raw == nullptr) return absl::ResourceExhaustedError("no memory for a netlink socket");
   std::unique_ptr<LibnlSocket> socket(new LibnlSocket(std::move(raw)));
-  absl::Status status = socket->Check(nl_connect(socket->get(), NETLINK_ROUTE), "netlink socket");
+  absl::Status status = socket->Check(nl_connect(socket->get(), protocol), "netlink socket");
   if (!status.ok()) return status;
   const int on = 1;
   if (::setsockopt(nl_socket_get_fd(socket->get()), SOL_NETLINK, NETLINK_EXT_ACK, &on,
@@ -90,14 +90,28 @@ absl::Status LibnlSocket::Check(int result, absl::string_view what) {
 
 absl::Status LibnlSocket::Dump(int type, void* header, size_t size,
                                const std::function<void(const MessageView&)>& visit) {
+  return Exchange(type, NLM_F_DUMP, {static_cast<const uint8_t*>(header), size}, visit);
+}
+
+absl::Status LibnlSocket::Ask(int type, absl::Span<const uint8_t> body,
+                              const std::function<void(const MessageView&)>& visit) {
+  absl::Status answered = Exchange(type, 0, body, visit);
+  // An error is in the place of the ACK.
+  return answered.ok() ? Check(nl_wait_for_ack(get()), "netlink ack") : answered;
+}
+
+absl::Status LibnlSocket::Exchange(int type, int flags, absl::Span<const uint8_t> body,
+                                   const std::function<void(const MessageView&)>& visit) {
   const LibnlPtr<struct nl_cb> original(nl_socket_get_cb(get()));
   const LibnlPtr<struct nl_cb> callbacks(nl_cb_clone(original.get()));
-  if (callbacks == nullptr) return absl::ResourceExhaustedError("no memory for a dump");
+  if (callbacks == nullptr) return absl::ResourceExhaustedError("no memory for a netlink request");
   nl_cb_set(callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM, &OnDumped,
             const_cast<std::function<void(const MessageView&)>*>(&visit));
-  absl::Status sent = Check(nl_send_simple(get(), type, NLM_F_DUMP, header, size), "netlink send");
+  absl::Status sent =
+      Check(nl_send_simple(get(), type, flags, const_cast<uint8_t*>(body.data()), body.size()),
+            "netlink send");
   if (!sent.ok()) return sent;
-  return Check(nl_recvmsgs(get(), callbacks.get()), "netlink dump");
+  return Check(nl_recvmsgs(get(), callbacks.get()), "netlink request");
 }
 
 Link ToLink(struct rtnl_link* link) {

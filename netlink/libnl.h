@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "netlink/links.h"
 #include "netlink/message.h"
 
@@ -30,8 +31,8 @@ using LibnlPtr = std::unique_ptr<T, LibnlDeleter>;
 
 class LibnlSocket {
  public:
-  // Connected to rtnetlink, with extended acks.
-  static absl::StatusOr<std::unique_ptr<LibnlSocket>> Open();
+  // Connected to `protocol` (NETLINK_ROUTE, NETLINK_GENERIC), with extended acks.
+  static absl::StatusOr<std::unique_ptr<LibnlSocket>> Open(int protocol = NETLINK_ROUTE);
   LibnlSocket(const LibnlSocket&) = delete;
   LibnlSocket& operator=(const LibnlSocket&) = delete;
 
@@ -47,7 +48,14 @@ class LibnlSocket {
   absl::Status Dump(int type, void* header, size_t size,
                     const std::function<void(const MessageView&)>& visit);
 
+  // Sends one request of `type` with `body` (the fixed header and the attributes) after nlmsghdr
+  // and visits its answers, until the kernel's ACK.
+  absl::Status Ask(int type, absl::Span<const uint8_t> body,
+                   const std::function<void(const MessageView&)>& visit);
+
  private:
+  absl::Status Exchange(int type, int flags, absl::Span<const uint8_t> body,
+                        const std::function<void(const MessageView&)>& visit);
   explicit LibnlSocket(LibnlPtr<struct nl_sock> socket);
   static int OnError(struct sockaddr_nl* from, struct nlmsgerr* error, void* self);
 

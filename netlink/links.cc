@@ -6,21 +6,15 @@
 #include <netlink/route/tc.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "netlink/kernel_error.h"
 #include "netlink/libnl.h"
+#include "netlink/qdisc.h"
 
 namespace offload::netlink {
 namespace {
-
-// The qdisc at a netdev's ingress hook.
-struct IngressQdisc {
-  std::string kind;    // empty = none
-  uint32_t block = 0;  // 0 = its own
-};
 
 class LibnlLinks final : public Links {
  public:
@@ -31,7 +25,6 @@ class LibnlLinks final : public Links {
 
  private:
   absl::Status AddClsact(uint32_t ifindex);
-  absl::StatusOr<IngressQdisc> ReadIngress(uint32_t ifindex);
   std::unique_ptr<LibnlSocket> socket_;
 };
 
@@ -73,27 +66,14 @@ absl::Status LibnlLinks::AddClsact(uint32_t ifindex) {
                         "creating clsact");
 }
 
-// From the raw messages: libnl's qdisc does not know about blocks.
-absl::StatusOr<IngressQdisc> LibnlLinks::ReadIngress(uint32_t ifindex) {
-  IngressQdisc found;
-  absl::Status malformed;
-  struct tcmsg request = {};
-  request.tcm_ifindex = static_cast<int>(ifindex);
-  absl::Status status =
-      socket_->Dump(RTM_GETQDISC, &request, sizeof(request), [&](const MessageView& message) {
-        struct tcmsg header;
-        if (message.payload.size() < sizeof(header)) return;
-        std::memcpy(&header, message.payload.data(), sizeof(header));
-        if (header.tcm_ifindex != request.tcm_ifindex || header.tcm_parent != TC_H_INGRESS) return;
-        AttributeReader reader(message.payload.subspan(NLMSG_ALIGN(sizeof(header))), malformed);
-        while (reader.Next()) {
-          if (reader.type() == TCA_KIND) found.kind = reader.String();
-          if (reader.type() == TCA_INGRESS_BLOCK) found.block = reader.U32();
-        }
-      });
-  if (status.ok()) status = malformed;
-  if (!status.ok()) return status;
-  return found;
+// The qdisc at the netdev's ingress hook; of no kind when there is none.
+absl::StatusOr<Qdisc> ReadIngress(uint32_t ifindex) {
+  const auto qdiscs = ReadQdiscs();
+  if (!qdiscs.ok()) return qdiscs.status();
+  for (const Qdisc& qdisc : *qdiscs) {
+    if (qdisc.ifindex == ifindex && qdisc.AtIngress()) return qdisc;
+  }
+  return Qdisc{};
 }
 
 absl::StatusOr<ClsactResult> LibnlLinks::EnsureClsact(uint32_t ifindex) {
@@ -102,9 +82,9 @@ absl::StatusOr<ClsactResult> LibnlLinks::EnsureClsact(uint32_t ifindex) {
   if (ErrnoOf(added) != EEXIST) return added;
   const auto present = ReadIngress(ifindex);
   if (!present.ok()) return present.status();
-  if (present->block != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("qdisc ", present->kind, " is bound to shared block ", present->block));
+  if (present->ingress_block != 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "qdisc ", present->kind, " is bound to shared block ", present->ingress_block));
   }
   if (present->kind == "clsact" || present->kind == "ingress") return ClsactResult::kPresent;
   return added;

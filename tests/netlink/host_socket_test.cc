@@ -9,9 +9,12 @@
 #include <set>
 
 #include "gmock/gmock.h"
+#include "netlink/devlink.h"
+#include "netlink/ethtool.h"
 #include "netlink/filter_socket.h"
 #include "netlink/kernel_error.h"
 #include "netlink/links.h"
+#include "netlink/qdisc.h"
 
 namespace offload::netlink {
 namespace {
@@ -127,6 +130,34 @@ TEST_F(HostNetlink, ALinkThatIsNotThereIsNotFound) {
   EXPECT_TRUE((*links)->ByName("lo").ok()) << "an error must not stay";
   const auto clsact = (*links)->EnsureClsact(kNoSuchIfindex);
   EXPECT_EQ(ErrnoOf(clsact.status()), ENODEV) << clsact.status();
+}
+
+TEST_F(HostNetlink, EthtoolNamesTheDriverAndFeatures) {
+  EXPECT_EQ(*ReadDriver("va"), "veth");
+  const auto offload = ReadFeature("va", kHwTcOffload);
+  ASSERT_TRUE(offload.ok()) << offload.status();
+  EXPECT_FALSE(offload->active);
+  EXPECT_EQ(ReadFeature("va", "no-such-feature").status().code(), absl::StatusCode::kNotFound);
+  for (const char* name : {"nosuchdev", "a_name_longer_than_fifteen"}) {
+    EXPECT_EQ(ReadDriver(name).status().code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(ReadFeature(name, kHwTcOffload).status().code(), absl::StatusCode::kNotFound);
+  }
+}
+
+// In a network namespace of its own there is no device, whatever the kernel knows.
+TEST_F(HostNetlink, ANamespaceWithoutDevlinkDevicesHasNoPorts) {
+  const auto ports = ReadDevlinkPorts();
+  ASSERT_TRUE(ports.ok()) << ports.status();
+  EXPECT_TRUE(ports->empty());
+}
+
+TEST_F(HostNetlink, EachNetdevThatIsUpHasAQdisc) {
+  ASSERT_EQ(std::system("ip link set va up && ip link set vb up"), 0);
+  const auto qdiscs = ReadQdiscs();
+  ASSERT_TRUE(qdiscs.ok()) << qdiscs.status();
+  std::set<std::string> kinds;
+  for (const Qdisc& qdisc : *qdiscs) kinds.insert(qdisc.kind);
+  EXPECT_THAT(kinds, ::testing::Contains("noqueue"));
 }
 
 class HostLinkMonitor : public HostNetlink {
