@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "datapath/tc_census.h"
 #include "datapath/tc_identity.h"
 #include "datapath/tc_standing.h"
 #include "netlink/kernel_error.h"
@@ -58,8 +59,8 @@ class Inventory {
  private:
   void See(const FlowerFilter& filter) {
     const std::optional<RuleClass> rule_class = ClassAt(filter.id.priority, target_);
-    if (rule_class && !filter.has_options && filter.id.handle == 0) {
-      headers_.emplace_back(filter, *rule_class);
+    if (rule_class && IsHeader(filter)) {
+      headers_.push_back(filter);
     } else if (IsStandingCookie(CookieIn(filter))) {
       // Default paths are kept or removed by StandingRules, which knows what the others need.
       const bool default_path = !rule_class && filter.id.handle == kDefaultPathHandle;
@@ -69,31 +70,27 @@ class Inventory {
     } else if (DecodeCookie(CookieIn(filter)).ok()) {
       ours_.push_back(filter);
     } else if (rule_class) {
-      SeeForeign(filter, *rule_class);
+      SeeForeign(filter);
     }
   }
 
   // A priority of another protocol that has rules of ours has only those, or a stranger that was
   // seen too: its header is no obstacle, it goes with the last of them.
   absl::Status Obstacle() {
-    for (const auto& [header, rule_class] : headers_) {
-      const uint16_t priority = header.id.priority;
+    for (const FlowerFilter& header : headers_) {
       const bool has_ours = std::any_of(ours_.begin(), ours_.end(), [&](const FlowerFilter& rule) {
-        return rule.id.priority == priority;
+        return rule.id.priority == header.id.priority;
       });
-      if (!has_ours) SeeForeign(header, rule_class);
+      if (!has_ours) SeeForeign(header);
     }
     return obstacle_;
   }
 
-  void SeeForeign(const FlowerFilter& filter, RuleClass rule_class) {
-    const bool header = !filter.has_options && filter.id.handle == 0;
-    if (filter.kind != "flower" || filter.id.protocol != ProtocolOf(rule_class)) {
-      Refuse(filter, "that priority is ours");
-    } else if (!header && (filter.id.handle <= target_.last_handle ||
-                           filter.id.handle >= kFirstReservedHandle)) {
-      Refuse(filter, "that handle is ours");
-    } else if (!header) {
+  void SeeForeign(const FlowerFilter& filter) {
+    const std::string why = ObstacleOf(filter, target_.options.priority_base, target_.last_handle);
+    if (!why.empty()) {
+      Refuse(filter, why);
+    } else if (!IsHeader(filter)) {
       foreign_.push_back(absl::StrCat(target_.netdev, ": left alone a foreign ", Describe(filter)));
     }
   }
@@ -107,7 +104,7 @@ class Inventory {
 
   const SweepTarget& target_;
   std::vector<FlowerFilter> ours_;
-  std::vector<std::pair<FlowerFilter, RuleClass>> headers_;
+  std::vector<FlowerFilter> headers_;
   std::vector<std::string> foreign_;
   absl::Status obstacle_;
 };

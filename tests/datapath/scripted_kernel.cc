@@ -35,10 +35,11 @@ class ScriptedKernel::Socket final : public netlink::FilterSocket {
     {
       base::MutexLock lock(kernel_.mutex_);
       for (const auto& [place, filter] : kernel_.filters_) {
-        if (filter.id.at != request.at) continue;
-        if (request.priority != 0 && filter.id.priority != request.priority) continue;
-        if (request.protocol != 0 && filter.id.protocol != request.protocol) continue;
-        found.push_back(filter);
+        const bool asked = filter.id.at == request.at &&
+                           filter.id.chain == request.chain.value_or(filter.id.chain) &&
+                           (request.priority == 0 || filter.id.priority == request.priority) &&
+                           (request.protocol == 0 || filter.id.protocol == request.protocol);
+        if (asked) found.push_back(filter);
       }
       if (kernel_.aborts_ > 0) aborted = kernel_.aborts_-- > 0;
     }
