@@ -108,6 +108,7 @@ datapath::TcDatapathOptions TcOptionsOf(const config::Config& config) {
   options.default_path_priority = config.datapath.default_path_priority;
   options.table_size = config.datapath.table_size;
   options.sample_grace = config.datapath.sample_grace;
+  options.allow_untrusted_driver = config.datapath.allow_untrusted_driver;
   for (const config::Lif& lif : config.lifs) {
     options.lifs.push_back({.lif = lif.id, .netdev = lif.netdev, .default_path = lif.default_path});
   }

@@ -76,6 +76,7 @@ struct Datapath {
   // How stale a hardware counter may be; matters in mode hardware only. When the file does not say:
   // 1 s there, else 0.
   absl::Duration sample_grace = absl::Seconds(1);
+  bool allow_untrusted_driver = false;  // use bnxt_en and ice, which ignore parts of a match
 };
 
 enum class DuplicateTuple : uint8_t { kReject, kTakeover };

@@ -124,6 +124,7 @@ Fields<Datapath> DatapathFields() {
               kHighestPriority, "TC priority above those of sessions"),
       Integer("table_size", &Datapath::table_size, kSmallestTable, kLargestTable, "rules"),
       Seconds("sample_grace", &Datapath::sample_grace, SecondsKind::kFraction, 0, 60),
+      Boolean("allow_untrusted_driver", &Datapath::allow_untrusted_driver),
   };
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "datapath/tc_driver.h"
 #include "datapath/tc_identity.h"
 #include "netlink/kernel_error.h"
 #include "spdlog/spdlog.h"
@@ -108,6 +109,9 @@ absl::Status TcDatapath::OpenPorts(netlink::Links& links, std::vector<Port>& por
       return absl::FailedPreconditionError(absl::StrCat(NameOf(lif), " does not exist"));
     }
     if (!link.ok()) return netlink::WithPrefix(link.status(), absl::StrCat(NameOf(lif), ": "));
+    if (absl::Status status = CheckDriver(lif.netdev); !status.ok()) {
+      return netlink::WithPrefix(status, absl::StrCat(NameOf(lif), ": "));
+    }
     const auto known = std::find_if(netdevs.begin(), netdevs.end(), [&](const auto& netdev) {
       return netdev.link.ifindex == link->ifindex;
     });
@@ -131,6 +135,15 @@ absl::Status TcDatapath::OpenPorts(netlink::Links& links, std::vector<Port>& por
     by_lif[lif.lif] = index;
   }
   return absl::OkStatus();
+}
+
+// A netdev whose driver cannot be told is none that offloads.
+absl::Status TcDatapath::CheckDriver(const std::string& netdev) const {
+  if (options_.mode == OffloadMode::kSoftware || options_.allow_untrusted_driver) {
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<std::string> driver = kernel_.Host().Driver(netdev);
+  return driver.ok() ? RefuseUntrusted(*driver) : absl::OkStatus();
 }
 
 absl::StatusOr<TcDatapath::Port> TcDatapath::OpenPort(const std::string& netdev) {

@@ -63,6 +63,8 @@ struct TcDatapathOptions {
   absl::Duration sample_grace;
   // How long a standing rule that somebody removed may be missing when no link event comes.
   absl::Duration audit_interval = absl::Seconds(5);
+  // Use drivers that are known to ignore parts of a match (tc_driver.h).
+  bool allow_untrusted_driver = false;
 };
 
 class TcDatapath final : public Datapath {
@@ -78,9 +80,10 @@ class TcDatapath final : public Datapath {
   // the links shows is told only once.
   void SetObserver(LifObserver* observer) EXCLUDES(observer_mutex_);
 
-  // INVALID_ARGUMENT: options. FAILED_PRECONDITION: a netdev is missing (naming LIF and netdev), a
-  // foreign filter is in the way, nothing at all can be offloaded (with the reasons). Otherwise the
-  // kernel's error. What some pairs do not take is noted in the report.
+  // INVALID_ARGUMENT: options. FAILED_PRECONDITION: a netdev is missing, or its driver ignores
+  // parts of a match (both naming LIF and netdev; mode software takes any driver); a foreign filter
+  // is in the way; nothing at all can be offloaded (with the reasons). Otherwise the kernel's error.
+  // What some pairs do not take is noted in the report.
   absl::StatusOr<StartReport> Start() override;
 
   // UNAVAILABLE for every operation before Start.
@@ -101,6 +104,10 @@ class TcDatapath final : public Datapath {
   // thread.
   std::vector<Finding> ProbeFindings() const;
 
+  // What tc_doctor.h lists. Foreign filters at the session rules' own priorities are looked for
+  // before Start only: Start itself refuses or notes them.
+  std::vector<Finding> Examine() override;
+
  private:
   struct Port {
     std::unique_ptr<TcPort> writer;
@@ -120,6 +127,7 @@ class TcDatapath final : public Datapath {
   absl::StatusOr<std::unique_ptr<StandingRules>> InstallStanding(
       netlink::Links& links, absl::Span<const Port> ports, std::vector<TrackedNetdev>& netdevs,
       SweepLog& log) const;
+  absl::Status CheckDriver(const std::string& netdev) const;
   absl::StatusOr<std::unique_ptr<LinkWatch>> BeginWatch(
       std::unique_ptr<netlink::LinkMonitor> monitor, std::vector<TrackedNetdev> netdevs);
   Batch Split(absl::Span<const FlowOp> ops, absl::Span<FlowResult> results) const;

@@ -80,6 +80,9 @@ absl::Status TcDatapath::Attach(size_t netdev, const netlink::Link& link, uint32
                                 netlink::Links& links) {
   const std::string& name = standing_->name(netdev);
   if (netdev < ports_.size()) {
+    if (absl::Status status = CheckDriver(link.name); !status.ok()) {
+      return netlink::WithPrefix(status, absl::StrCat(name, ": "));
+    }
     if (auto clsact = links.EnsureClsact(link.ifindex); !clsact.ok()) {
       return netlink::WithPrefix(clsact.status(), absl::StrCat(name, ": "));
     }

@@ -4,9 +4,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <string>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "spdlog/spdlog.h"
@@ -14,10 +14,11 @@
 namespace offload::datapath {
 
 void SystemTcKernel::LoadModules() {
-  std::array<std::string, 8> words = {"modprobe",   "-q",         "-a",       "sch_ingress",
-                                      "cls_flower", "act_mirred", "act_gact", "act_vlan"};
-  std::array<char*, words.size() + 1> arguments = {};
-  for (size_t i = 0; i < words.size(); ++i) arguments[i] = words[i].data();
+  std::vector<std::string> words = {"modprobe", "-q", "-a"};
+  words.insert(words.end(), kTcModules.begin(), kTcModules.end());
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
   pid_t child = 0;
   const int error =
       ::posix_spawnp(&child, words[0].c_str(), nullptr, nullptr, arguments.data(), environ);

@@ -2,10 +2,12 @@
 // tests.
 #pragma once
 
+#include <array>
 #include <memory>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "datapath/tc_host.h"
 #include "netlink/filter_socket.h"
 #include "netlink/links.h"
 
@@ -27,10 +29,17 @@ class TcKernel {
   virtual absl::StatusOr<std::unique_ptr<netlink::FilterSocket>> OpenFilterSocket() = 0;
   virtual absl::StatusOr<std::unique_ptr<netlink::Links>> OpenLinks() = 0;
   virtual absl::StatusOr<std::unique_ptr<netlink::LinkMonitor>> OpenLinkMonitor() = 0;
+
+  // For examinations; lives as long as this.
+  virtual TcHost& Host() = 0;
 };
 
+// What LoadModules loads.
+inline constexpr std::array<const char*, 4> kTcModules = {"sch_ingress", "cls_flower", "act_mirred",
+                                                          "act_gact"};
+
 // The kernel of the calling process's network namespace. LoadModules runs
-// `modprobe -q -a sch_ingress cls_flower act_mirred act_gact act_vlan` from PATH, waits for it.
+// `modprobe -q -a` with kTcModules from PATH and waits for it.
 class SystemTcKernel final : public TcKernel {
  public:
   void LoadModules() override;
@@ -38,6 +47,10 @@ class SystemTcKernel final : public TcKernel {
   absl::StatusOr<std::unique_ptr<netlink::FilterSocket>> OpenFilterSocket() override;
   absl::StatusOr<std::unique_ptr<netlink::Links>> OpenLinks() override;
   absl::StatusOr<std::unique_ptr<netlink::LinkMonitor>> OpenLinkMonitor() override;
+  TcHost& Host() override { return host_; }
+
+ private:
+  SystemTcHost host_;
 };
 
 }  // namespace offload::datapath

@@ -31,6 +31,7 @@ TEST(LoadTest, Defaults) {
   EXPECT_EQ(config.lifs[0].default_path, "");
   EXPECT_EQ(config.datapath.table_size, 100000u);
   EXPECT_EQ(config.datapath.sample_grace, absl::Seconds(1));
+  EXPECT_FALSE(config.datapath.allow_untrusted_driver);
   EXPECT_EQ(config.default_timeout, absl::Seconds(10));
   EXPECT_EQ(config.duplicate_tuple, DuplicateTuple::kReject);
   EXPECT_EQ(config.on_link_down, OnLinkDown::kClose);
@@ -48,7 +49,7 @@ TEST(LoadTest, EveryValueIsRead) {
     "lifs": [{"id": 0, "netdev": "a", "default_path": "r"},
              {"id": 65535, "netdev": "a", "default_path": "r"}],
     "datapath": {"mode": "any", "priority_base": 12, "default_path_priority": 16,
-                 "table_size": 16, "sample_grace": 0.25},
+                 "table_size": 16, "sample_grace": 0.25, "allow_untrusted_driver": true},
     "default_timeout": 86400,
     "profiles": {"v1": {"ipv4_order": "number", "empty_closed": "not_found",
                         "error_codes": "add_session_status", "delete_counters": "closed_record",
@@ -66,6 +67,7 @@ TEST(LoadTest, EveryValueIsRead) {
   EXPECT_EQ(config.datapath.default_path_priority, 16);
   EXPECT_EQ(config.datapath.table_size, 16u);
   EXPECT_EQ(config.datapath.sample_grace, absl::Milliseconds(250));
+  EXPECT_TRUE(config.datapath.allow_untrusted_driver);
   EXPECT_EQ(config.default_timeout, absl::Hours(24));
   const Profile expected = {.ipv4_order = Ipv4Order::kNumber,
                             .empty_closed = EmptyClosed::kNotFound,
@@ -155,6 +157,7 @@ TEST(LoadFileTest, TheExampleShowsTheDefaults) {
   EXPECT_EQ(config->datapath.default_path_priority, defaults.datapath.default_path_priority);
   EXPECT_EQ(config->datapath.table_size, defaults.datapath.table_size);
   EXPECT_EQ(config->datapath.sample_grace, defaults.datapath.sample_grace);
+  EXPECT_EQ(config->datapath.allow_untrusted_driver, defaults.datapath.allow_untrusted_driver);
   EXPECT_EQ(config->default_timeout, defaults.default_timeout);
   EXPECT_EQ(config->duplicate_tuple, defaults.duplicate_tuple);
   EXPECT_EQ(config->on_link_down, defaults.on_link_down);

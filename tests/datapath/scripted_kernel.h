@@ -19,6 +19,7 @@
 #include "base/mutex.h"
 #include "base/unique_fd.h"
 #include "datapath/tc_kernel.h"
+#include "scripted_host.h"
 
 namespace offload::datapath {
 
@@ -80,6 +81,7 @@ class ScriptedKernel final : public TcKernel {
   absl::StatusOr<std::unique_ptr<netlink::FilterSocket>> OpenFilterSocket() override;
   absl::StatusOr<std::unique_ptr<netlink::Links>> OpenLinks() override;
   absl::StatusOr<std::unique_ptr<netlink::LinkMonitor>> OpenLinkMonitor() override;
+  ScriptedHost& Host() override { return host_; }
 
  private:
   class Socket;
@@ -114,6 +116,7 @@ class ScriptedKernel final : public TcKernel {
   size_t modules_loaded_ GUARDED_BY(mutex_) = 0;
   std::vector<absl::Duration> pauses_ GUARDED_BY(mutex_);
   const base::UniqueFd event_fd_;
+  ScriptedHost host_;
 };
 
 }  // namespace offload::datapath
