@@ -9,8 +9,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
-#include <optional>
+#include <sstream>
 #include <system_error>
 
 #include "absl/status/status.h"
@@ -31,9 +30,10 @@ namespace fs = std::filesystem;
 absl::StatusOr<std::string> ReadText(const std::string& path) {
   std::ifstream file(path);
   if (!file) return WithPrefix(ErrnoToStatus(errno), absl::StrCat(path, ": "));
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (file.bad()) return absl::InternalError(absl::StrCat(path, ": cannot be read"));
-  return text;
+  std::ostringstream text;
+  if (file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
+  if (file.bad() || text.fail()) return absl::InternalError(absl::StrCat(path, ": cannot be read"));
+  return text.str();
 }
 
 // The lines of a text, without the empty end after the last one.
@@ -179,6 +179,9 @@ ModuleState StateOf(absl::string_view module, absl::string_view proc_modules,
 
 ModuleState ReadModuleState(absl::string_view module, const KernelRelease& release) {
   const auto loaded = ReadText("/proc/modules");
+  if (loaded.ok() && StateOf(module, *loaded, nullptr, nullptr) == ModuleState::kLoaded) {
+    return ModuleState::kLoaded;  // the index files are large
+  }
   const std::string directory = absl::StrCat("/lib/modules/", release.text);
   const auto builtin = ReadText(directory + "/modules.builtin");
   const auto dep = ReadText(directory + "/modules.dep");
