@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <set>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -80,89 +79,59 @@ TEST(DecodeQdisc, EveryTruncatedPrefixIsRefusedOrShorter) {
   }
 }
 
-// A devlink message as the kernel writes it, attribute by attribute.
-class DevlinkBytes {
- public:
-  DevlinkBytes() : bytes_(NLMSG_HDRLEN + 4) {}
-  DevlinkBytes& Text(uint16_t type, const std::string& text) {
-    return Put(type, text.c_str(), text.size() + 1);
+// Of the emulated NIC of tests/eswitch: p0, pf0vf0, pf0vf1, p1, pf1vf0, pf1vf1.
+TEST(Devlink, PortsAreReadWithTheirDeviceAndNetdev) {
+  constexpr uint32_t kIfindexes[] = {3, 5, 7, 9, 11, 13};
+  const std::vector<Bytes> captured = Golden("facts/devlink_ports");
+  ASSERT_EQ(captured.size(), 6u);
+  for (uint32_t i = 0; i < captured.size(); ++i) {
+    const auto port = DecodeDevlinkPort(View(captured[i]));
+    ASSERT_TRUE(port.ok()) << port.status();
+    EXPECT_EQ(*port, (DevlinkPort{
+                         .device = {"platform", "eswsim"}, .index = i, .ifindex = kIfindexes[i]}));
+    EXPECT_EQ(port->device.ToString(), "platform/eswsim");
   }
-  DevlinkBytes& U32(uint16_t type, uint32_t value) { return Put(type, &value, sizeof(value)); }
-  DevlinkBytes& U16(uint16_t type, uint16_t value) { return Put(type, &value, sizeof(value)); }
-  Bytes Done() {
-    const auto length = static_cast<uint32_t>(bytes_.size());
-    std::memcpy(bytes_.data(), &length, sizeof(length));
-    return bytes_;
-  }
-
- private:
-  DevlinkBytes& Put(uint16_t type, const void* data, size_t size) {
-    const auto length = static_cast<uint16_t>(size + 4);
-    const auto* payload = static_cast<const uint8_t*>(data);
-    for (const uint16_t half : {length, type}) {
-      bytes_.push_back(static_cast<uint8_t>(half));
-      bytes_.push_back(static_cast<uint8_t>(half >> 8));
-    }
-    bytes_.insert(bytes_.end(), payload, payload + size);
-    bytes_.resize((bytes_.size() + 3) / 4 * 4);
-    return *this;
-  }
-  Bytes bytes_;
-};
-
-Bytes PortMessage() {
-  return DevlinkBytes()
-      .Text(DEVLINK_ATTR_BUS_NAME, "pci")
-      .Text(DEVLINK_ATTR_DEV_NAME, "0000:03:00.0")
-      .U32(DEVLINK_ATTR_PORT_INDEX, 65535)
-      .U16(DEVLINK_ATTR_PORT_TYPE, DEVLINK_PORT_TYPE_ETH)
-      .U32(DEVLINK_ATTR_PORT_NETDEV_IFINDEX, 7)
-      .Text(DEVLINK_ATTR_PORT_NETDEV_NAME, "p0")
-      .Done();
-}
-
-Bytes EswitchMessage(uint16_t mode) {
-  return DevlinkBytes()
-      .Text(DEVLINK_ATTR_BUS_NAME, "pci")
-      .Text(DEVLINK_ATTR_DEV_NAME, "0000:03:00.0")
-      .U16(DEVLINK_ATTR_ESWITCH_MODE, mode)
-      .Done();
-}
-
-TEST(Devlink, APortIsReadWithItsDeviceAndNetdev) {
-  const auto port = DecodeDevlinkPort(View(PortMessage()));
-  ASSERT_TRUE(port.ok()) << port.status();
-  EXPECT_EQ(*port, (DevlinkPort{.device = {"pci", "0000:03:00.0"}, .index = 65535, .ifindex = 7}));
-  EXPECT_EQ(port->device.ToString(), "pci/0000:03:00.0");
 }
 
 TEST(Devlink, TheModesOfAnEswitch) {
-  const auto mode = [](uint16_t value) { return *DecodeEswitchMode(View(EswitchMessage(value))); };
+  const Bytes captured = GoldenOne("facts/devlink_eswitch");
+  EXPECT_EQ(*DecodeEswitchMode(View(captured)), EswitchMode::kSwitchdev);
+  const auto mode = [&](uint8_t value) {
+    Bytes changed = captured;
+    changed[changed.size() - 4] = value;  // the attribute ends the message: u16 and padding
+    return *DecodeEswitchMode(View(changed));
+  };
   EXPECT_EQ(mode(DEVLINK_ESWITCH_MODE_LEGACY), EswitchMode::kLegacy);
   EXPECT_EQ(mode(DEVLINK_ESWITCH_MODE_SWITCHDEV), EswitchMode::kSwitchdev);
   EXPECT_EQ(mode(2), EswitchMode::kOther);  // switchdev_inactive of later kernels
 }
 
+// A cut between attributes, or in padding, behind the port's index leaves a whole, shorter message.
 TEST(Devlink, EveryTruncatedPrefixIsRefusedOrShorter) {
-  const Bytes port = PortMessage(), eswitch = EswitchMessage(1);
-  std::set<uint32_t> whole;
-  for (uint32_t length = NLMSG_HDRLEN; length < port.size(); ++length) {
-    const auto cut = DecodeDevlinkPort(View(CutMessage(port, length)));
-    if (!cut.ok()) continue;
-    whole.insert(length);
-    EXPECT_EQ(cut->index, 65535u);
-    EXPECT_TRUE(cut->ifindex == 0 || cut->ifindex == 7) << length;
+  for (const Bytes& whole : Golden("facts/devlink_ports")) {
+    const DevlinkPort port = *DecodeDevlinkPort(View(whole));
+    constexpr uint32_t kBehindIndex = NLMSG_HDRLEN + 4 + 16 + 12 + 8;
+    for (uint32_t length = NLMSG_HDRLEN; length < whole.size(); ++length) {
+      const auto cut = DecodeDevlinkPort(View(CutMessage(whole, length)));
+      EXPECT_FALSE(cut.ok() && length < kBehindIndex) << length;
+      if (!cut.ok()) continue;
+      EXPECT_EQ(cut->index, port.index);
+      EXPECT_TRUE(cut->ifindex == 0 || cut->ifindex == port.ifindex) << length;
+    }
   }
-  EXPECT_EQ(whole.size(), 6u) << "cuts between attributes, or in padding, behind the port's index";
+  const Bytes eswitch = GoldenOne("facts/devlink_eswitch");
   for (uint32_t length = NLMSG_HDRLEN; length < eswitch.size() - 2; ++length) {
     EXPECT_FALSE(DecodeEswitchMode(View(CutMessage(eswitch, length))).ok()) << length;
   }
 }
 
-TEST(Devlink, AMessageWithoutItsDeviceIsRefused) {
-  const Bytes nameless = DevlinkBytes().U32(DEVLINK_ATTR_PORT_INDEX, 1).Done();
-  EXPECT_EQ(DecodeDevlinkPort(View(nameless)).status().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(DecodeEswitchMode(View(PortMessage())).status().code(), StatusCode::kInvalidArgument);
+TEST(Devlink, AMessageWithoutWhatItIsAboutIsRefused) {
+  const Bytes port = Golden("facts/devlink_ports")[0], eswitch = GoldenOne("facts/devlink_eswitch");
+  EXPECT_EQ(DecodeEswitchMode(View(port)).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(DecodeDevlinkPort(View(eswitch)).status().code(), StatusCode::kInvalidArgument);
+  Bytes nameless = eswitch;
+  nameless[NLMSG_HDRLEN + 4 + 2] = DEVLINK_ATTR_PORT_NETDEV_NAME;  // was the bus' name
+  EXPECT_EQ(DecodeEswitchMode(View(nameless)).status().code(), StatusCode::kInvalidArgument);
 }
 
 TEST(Devlink, TheRequestNamesTheDevice) {
@@ -232,6 +201,12 @@ TEST_F(Ethtool, FeaturesAsEthtoolShowsThem) {
   EXPECT_EQ(feature("tx-checksum-sctp"), (Feature{true, true, true}));
   EXPECT_EQ(feature("rx-gro"), (Feature{true, false, false}));
   EXPECT_EQ(feature("tx-lockless"), (Feature{false, false, true}));
+}
+
+TEST_F(Ethtool, APortThatOffloads) {
+  const std::vector<Bytes> p0 = Golden("facts/ethtool_p0");
+  EXPECT_EQ(*DecodeDriver(p0.at(0)), "eswsim");
+  EXPECT_EQ(*DecodeFeature(p0.at(1), p0.at(2), kHwTcOffload), (Feature{true, true, true}));
 }
 
 // Each of the three states alone, at the feature's own bit.
