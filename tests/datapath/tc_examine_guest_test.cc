@@ -7,21 +7,16 @@
 
 #include <chrono>
 #include <cstdlib>
-#include <iostream>
 #include <string>
 #include <thread>
 
-#include "datapath/tc_datapath.h"
-#include "gmock/gmock.h"
-#include "gtest/gtest.h"
+#include "examine_aloud.h"
 
 namespace offload::datapath {
 namespace {
 
 using Level = Finding::Level;
 using ::testing::HasSubstr;
-
-void Shell(const std::string& command) { ASSERT_EQ(std::system(command.c_str()), 0) << command; }
 
 TcDatapathOptions Options(OffloadMode mode = OffloadMode::kSoftware) {
   return {.mode = mode,
@@ -32,11 +27,11 @@ TcDatapathOptions Options(OffloadMode mode = OffloadMode::kSoftware) {
 class TcExamineGuest : public ::testing::Test {
  protected:
   static bool HasFlower() {
-    static const bool has = std::system(
-                                "(ip link add d0 type dummy && tc qdisc add dev d0 clsact && tc "
-                                "filter add dev d0 ingress "
-                                "protocol ip flower ip_proto tcp action drop; s=$?; ip link del "
-                                "d0; exit $s) 2>/dev/null") == 0;
+    static const bool has =
+        std::system(
+            "(ip link add d0 type dummy && tc qdisc add dev d0 clsact && "
+            "tc filter add dev d0 ingress protocol ip flower ip_proto tcp action drop; "
+            "s=$?; ip link del d0; exit $s) 2>/dev/null") == 0;
     return has;
   }
 
@@ -44,31 +39,12 @@ class TcExamineGuest : public ::testing::Test {
     if (::unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "needs root: unshare(CLONE_NEWNET)";
     if (!HasFlower()) GTEST_SKIP() << "this kernel has no cls_flower";
     Shell(
-        "printf '%s\\n' 'link add lif1 type veth peer name wire1' 'link add lif2 type veth peer "
-        "name "
-        "wire2' 'link set lif1 up' 'link set lif2 up' 'link set wire1 up' 'link set wire2 up' | ip "
-        "-batch -");
+        "printf '%s\\n' "
+        "'link add lif1 type veth peer name wire1' 'link add lif2 type veth peer name wire2' "
+        "'link set lif1 up' 'link set lif2 up' 'link set wire1 up' 'link set wire2 up' | "
+        "ip -batch -");
   }
 
-  // The findings of a datapath, printed for the log.
-  static std::vector<Finding> Examine(TcDatapath& datapath) {
-    const auto begin = std::chrono::steady_clock::now();
-    std::vector<Finding> findings = datapath.Examine();
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    std::cout << "examined in " << took.count() << " s\n";
-    for (const Finding& f : findings) {
-      constexpr const char* kLevels[] = {"ok", "warning", "PROBLEM"};
-      std::cout << kLevels[static_cast<int>(f.level)] << " " << f.subject << " " << f.check << ": "
-                << f.text << (f.advice.empty() ? "" : " -> ") << f.advice << "\n";
-    }
-    return findings;
-  }
-  static Finding Says(TcDatapath& datapath, const std::string& subject, const std::string& check) {
-    for (const Finding& finding : Examine(datapath)) {
-      if (finding.subject == subject && finding.check == check) return finding;
-    }
-    return {.text = "(nothing)"};
-  }
   static void Expect(TcDatapath& datapath, const std::string& check, Level level,
                      const std::string& text) {
     const Finding finding = Says(datapath, "lif1", check);
