@@ -46,9 +46,15 @@ absl::StatusOr<std::vector<FilterGroup>> CensusOf(uint32_t ifindex, const Census
   return TakeCensus(**socket, ifindex, options);
 }
 
-// REQUIRES: facts.link.ok().
-void Gather(NetdevFacts& facts, const Shared& shared, const CensusOptions& census,
-            TcKernel& kernel) {
+// Open vSwitch offloads on this netdev: its filters are many, and their counters have a reader.
+bool IsOffloadedByOvs(const std::string& netdev, const absl::StatusOr<ovs::OvsConfig>& ovs) {
+  return ovs.ok() && ovs->hw_offload &&
+         std::any_of(ovs->ports.begin(), ovs->ports.end(),
+                     [&](const ovs::OvsPort& port) { return port.netdev == netdev; });
+}
+
+// All but the filters. REQUIRES: facts.link.ok().
+void Gather(NetdevFacts& facts, const Shared& shared, TcKernel& kernel) {
   const uint32_t ifindex = facts.link->ifindex, master = facts.link->master;
   const auto enslaver =
       Find(shared.links, [&](const netlink::Link& link) { return link.ifindex == master; });
@@ -60,7 +66,6 @@ void Gather(NetdevFacts& facts, const Shared& shared, const CensusOptions& censu
   facts.qdisc = Find(shared.qdiscs, [&](const netlink::Qdisc& qdisc) {
     return qdisc.ifindex == ifindex && qdisc.AtIngress();
   });
-  facts.filters = CensusOf(ifindex, census, kernel);
 }
 
 }  // namespace
@@ -90,7 +95,11 @@ DoctorFacts GatherFacts(const TcDatapathOptions& options, uint32_t last_handle, 
                                 .session_priorities = !started};
   for (NetdevFacts& netdev : facts.netdevs) {
     netdev.link = links.ok() ? (*links)->ByName(netdev.netdev) : links.status();
-    if (netdev.link.ok()) Gather(netdev, shared, census, kernel);
+    if (!netdev.link.ok()) continue;
+    Gather(netdev, shared, kernel);
+    netdev.filters = IsOffloadedByOvs(netdev.netdev, facts.ovs)
+                         ? absl::FailedPreconditionError("the filters are Open vSwitch's")
+                         : CensusOf(netdev.link->ifindex, census, kernel);
   }
   return facts;
 }

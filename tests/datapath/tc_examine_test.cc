@@ -90,6 +90,20 @@ TEST_F(TcExamineTest, AFactThatCannotBeReadLeavesTheOthers) {
   EXPECT_EQ(Says("p0", "clsact").level, Level::kWarning);
 }
 
+// A dump would read the counters of up to 200,000 filters while Open vSwitch reads them too.
+TEST_F(TcExamineTest, FiltersThatOpenVswitchOffloadsAreNotRead) {
+  kernel_.Put(Foreign(1));
+  ovs::OvsConfig config{.hw_offload = true, .ports = {{"p0", "br0", "p0"}}};
+  host().ovs = config;
+  const DoctorFacts facts = Gather(Options());
+  EXPECT_EQ(facts.netdevs[0].filters.status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(facts.netdevs[1].filters.ok());
+  EXPECT_EQ(Says("p0", "ovs").level, Level::kProblem);
+  config.hw_offload = false;
+  host().ovs = config;
+  EXPECT_EQ(Gather(Options()).netdevs[0].filters->size(), 1U);
+}
+
 TEST_F(TcExamineTest, BeforeStartAndAfterOne) {
   EXPECT_EQ(Says("p0", "clsact").text, "none yet: offloadd creates it at its start");
   EXPECT_EQ(kernel_.clsact_created(), 0U) << "to look changes nothing";
