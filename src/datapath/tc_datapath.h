@@ -82,8 +82,8 @@ class TcDatapath final : public Datapath {
 
   // INVALID_ARGUMENT: options. FAILED_PRECONDITION: a netdev is missing, or its driver ignores
   // parts of a match (both naming LIF and netdev; mode software takes any driver); a foreign filter
-  // is in the way; nothing at all can be offloaded (with the reasons). Otherwise the kernel's error.
-  // What some pairs do not take is noted in the report.
+  // is in the way; nothing at all can be offloaded (with the reasons). Otherwise the kernel's
+  // error. What some pairs do not take is noted in the report.
   absl::StatusOr<StartReport> Start() override;
 
   // UNAVAILABLE for every operation before Start.

@@ -19,6 +19,7 @@ std::vector<NetdevFacts> NetdevsOf(const std::vector<TcLif>& lifs) {
       netdev->netdev = lif.netdev;
     }
     netdev->lifs.push_back(lif.lif);
+    if (!lif.default_path.empty()) netdev->default_path = lif.default_path;
   }
   return netdevs;
 }
@@ -111,7 +112,9 @@ std::vector<Finding> TcDatapath::Examine() {
       GatherFacts(options_, last_handle, ready_.load(std::memory_order_acquire), kernel_);
   const DatapathStats stats = Stats();
   facts.rules = stats.added - std::min(stats.deleted, stats.added);
-  return Diagnose(facts);
+  std::vector<Finding> findings = Diagnose(facts);
+  for (Finding& probed : ProbeFindings()) findings.push_back(std::move(probed));
+  return findings;
 }
 
 }  // namespace offload::datapath

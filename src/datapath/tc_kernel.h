@@ -35,8 +35,8 @@ class TcKernel {
 };
 
 // What LoadModules loads.
-inline constexpr std::array<const char*, 4> kTcModules = {"sch_ingress", "cls_flower", "act_mirred",
-                                                          "act_gact"};
+inline constexpr std::array<const char*, 5> kTcModules = {"sch_ingress", "cls_flower", "act_mirred",
+                                                          "act_gact", "act_vlan"};
 
 // The kernel of the calling process's network namespace. LoadModules runs
 // `modprobe -q -a` with kTcModules from PATH and waits for it.
