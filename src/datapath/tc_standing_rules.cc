@@ -230,7 +230,7 @@ bool StandingRules::AuditKeepAlives(Netdev& netdev, netlink::Links& links) {
 bool StandingRules::AuditRule(Netdev& netdev, const Wanted& wanted, netlink::Links& links) {
   const absl::StatusOr<StandingFound> found = ReadStanding(*socket_, wanted.filter);
   if (found.ok() && found->state == State::kRight) {
-    told_.erase({netdev.name, wanted.what});
+    failures_.erase({netdev.name, wanted.what});
     if (wanted.filter.id.handle == kDefaultPathHandle) NoteHardware(netdev, found->in_hw);
     return false;
   }
@@ -258,10 +258,10 @@ void StandingRules::NoteHardware(Netdev& netdev, bool in_hw) { netdev.default_in
 
 void StandingRules::TellOnce(const Netdev& netdev, const Wanted& wanted,
                              const absl::Status& status) {
-  std::string& last = told_[{netdev.name, wanted.what}];
-  if (last == status.message()) return;
-  last = std::string(status.message());
-  spdlog::error("{}: {} cannot be put back: {}", netdev.name, wanted.what, last);
+  Failure& last = failures_[{netdev.name, wanted.what}];
+  if (last.reason != status.message()) last = {.reason = std::string(status.message())};
+  if (++last.times != 2) return;
+  spdlog::error("{}: {} cannot be put back: {}", netdev.name, wanted.what, last.reason);
 }
 
 void StandingRules::Count() {

@@ -57,8 +57,9 @@ class StandingRules {
   const std::string& name(size_t netdev) const { return netdevs_[netdev].name; }
 
   // Looks for every standing rule, puts back what is missing or wrong, and logs that. A rule that
-  // cannot be put back is logged once for each reason and tried again. Returns the LIF netdevs none
-  // of whose keep-alives was there: all their rules went with the qdisc.
+  // cannot be put back is tried again each time, and logged once for each reason, when it fails for
+  // the second time in a row: a netdev that is about to go refuses in many ways. Returns the LIF
+  // netdevs none of whose keep-alives was there: all their rules went with the qdisc.
   std::vector<size_t> Audit(netlink::Links& links);
 
   // How many entries of the table are for standing rules. In mode hardware those of the NIC's
@@ -80,6 +81,12 @@ class StandingRules {
   struct Wanted {
     netlink::FlowerFilter filter;
     std::string what;  // "keep-alive at priority 5", "default path to fw0"
+  };
+
+  // Why a rule could not be put back, and how often in a row for this reason.
+  struct Failure {
+    std::string reason;
+    uint64_t times = 0;
   };
 
   StandingRules(const StandingOptions& options, std::unique_ptr<netlink::FilterSocket> socket)
@@ -109,7 +116,7 @@ class StandingRules {
   const StandingOptions options_;
   const std::unique_ptr<netlink::FilterSocket> socket_;
   std::vector<Netdev> netdevs_;
-  std::map<std::pair<std::string, std::string>, std::string> told_;  // netdev, what: last reason
+  std::map<std::pair<std::string, std::string>, Failure> failures_;  // by netdev and what
   std::atomic<uint32_t> entries_ = 0;
   std::atomic<uint64_t> repairs_ = 0;
 };
