@@ -363,25 +363,29 @@ absl::Status ScriptedKernel::Add(const FlowerFilter& filter) {
     if (there.key == filter.key) return ErrnoToStatus(EEXIST);
   }
   if (filters_.size() >= table_size_) return ErrnoToStatus(ENOSPC, "table full");
-  FlowerFilter taken = filter;
+  FlowerFilter taken = Taken(filter);
   if (nic_) {
     if (absl::Status status = nic_(taken); !status.ok()) return status;
   }
-  Store(taken);
+  filters_[{id.at.ifindex, id.priority, id.handle}] = std::move(taken);
   return absl::OkStatus();
 }
 
 void ScriptedKernel::Store(const FlowerFilter& filter) {
   const netlink::FilterId& id = filter.id;
-  FlowerFilter stored = filter;
+  filters_[{id.at.ifindex, id.priority, id.handle}] = Taken(filter);
+}
+
+FlowerFilter ScriptedKernel::Taken(const FlowerFilter& filter) {
+  FlowerFilter taken = filter;
   const bool software = (filter.flags & netlink::kSkipHw) != 0 ||
                         (refuse_in_hardware_ && (filter.flags & netlink::kSkipSw) == 0);
-  stored.flags |= software ? netlink::kNotInHw : netlink::kInHw;
-  for (netlink::FilterAction& action : stored.actions) {
+  taken.flags |= software ? netlink::kNotInHw : netlink::kInHw;
+  for (netlink::FilterAction& action : taken.actions) {
     action.stats = netlink::ActionStats{};
     action.times = netlink::ActionTimes{};
   }
-  filters_[{id.at.ifindex, id.priority, id.handle}] = std::move(stored);
+  return taken;
 }
 
 }  // namespace offload::datapath

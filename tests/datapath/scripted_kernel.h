@@ -93,6 +93,7 @@ class ScriptedKernel final : public TcKernel {
   netlink::FilterReply Execute(const netlink::FilterRequest& request) REQUIRES(mutex_);
   absl::Status Add(const netlink::FlowerFilter& filter) REQUIRES(mutex_);
   void Store(const netlink::FlowerFilter& filter) REQUIRES(mutex_);
+  netlink::FlowerFilter Taken(const netlink::FlowerFilter& filter) REQUIRES(mutex_);
   std::optional<Script> TakeScript(const netlink::FilterRequest& request) REQUIRES(mutex_);
   void Erase(const std::string& name) REQUIRES(mutex_);
   bool HasLink(uint32_t ifindex) REQUIRES(mutex_);

@@ -13,6 +13,7 @@ class AddTest : public EngineTest {};
 TEST_F(AddTest, ASessionIsOneRuleOnEachSide) {
   session::SessionSpec spec = Spec(7, 5);
   spec.in_vlan = 100;
+  spec.out_vlan = 200;
   ASSERT_TRUE(Add(spec).ok());
   const std::vector<datapath::FlowRule> rules = datapath_.Rules();
   ASSERT_THAT(rules, SizeIs(2));
@@ -25,7 +26,8 @@ TEST_F(AddTest, ASessionIsOneRuleOnEachSide) {
     EXPECT_EQ(rule.ingress, d == Direction::kIn ? 1 : 2);
     EXPECT_EQ(rule.egress, d == Direction::kIn ? 2 : 1);
     EXPECT_EQ(rule.tuple, d == Direction::kIn ? spec.tuple : spec.tuple.Reversed());
-    EXPECT_EQ(rule.vlan, d == Direction::kIn ? std::optional<uint16_t>(100) : std::nullopt);
+    EXPECT_EQ(rule.vlan, d == Direction::kIn ? 100 : 200);
+    EXPECT_EQ(rule.egress_vlan, d == Direction::kIn ? 200 : 100);
     EXPECT_EQ(rule.timeout, absl::Seconds(3));
   }
 }
@@ -171,17 +173,18 @@ TEST_F(AddTest, BothDirectedRuleKeysAreUniqueOverAllOwners) {
   same.key = Key(1, /*owner=*/1);
   EXPECT_EQ(Add(same).message(), "the flow is in use by another owner");
   // Only the forward, then only the reverse rule is the same.
-  session::SessionSpec forward = Spec(1);
-  forward.key = Key(3);
-  forward.out_vlan = 7;
-  EXPECT_EQ(Add(forward).code(), absl::StatusCode::kAlreadyExists);
-  session::SessionSpec reverse = Spec(1);
-  reverse.key = Key(3);
-  reverse.in_vlan = 7;
-  EXPECT_EQ(Add(reverse).code(), absl::StatusCode::kAlreadyExists);
-  reverse.out_vlan = 8;
-  EXPECT_TRUE(Add(reverse).ok()) << "both differ";
-  EXPECT_EQ(datapath_.RuleCount(), 4U);
+  const auto tagged = [](uint64_t id, uint16_t in, uint16_t out) {
+    session::SessionSpec spec = Spec(1);
+    spec.key = Key(id);
+    spec.in_vlan = in;
+    spec.out_vlan = out;
+    return spec;
+  };
+  EXPECT_TRUE(Add(tagged(3, 5, 6)).ok());
+  EXPECT_EQ(Add(tagged(4, 5, 7)).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(Add(tagged(4, 8, 6)).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_TRUE(Add(tagged(4, 8, 7)).ok()) << "both differ";
+  EXPECT_EQ(datapath_.RuleCount(), 6U);
 }
 
 TEST_F(AddTest, LifsOfOneNetdevAreOnePlace) {
@@ -217,6 +220,7 @@ TEST_F(AddTest, OneArmedSessionsNeedATupleThatDiffersFromItsReverse) {
   EXPECT_EQ(Add(spec).code(), absl::StatusCode::kInvalidArgument);
   spec.out_lif = 3;
   EXPECT_EQ(Add(spec).code(), absl::StatusCode::kInvalidArgument);
+  spec.in_vlan = 6;
   spec.out_vlan = 7;
   EXPECT_TRUE(Add(spec).ok()) << "the VLANs tell the directions apart";
 }

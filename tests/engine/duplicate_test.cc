@@ -168,15 +168,17 @@ TEST_F(TakeoverTest, NotFromAnotherOwner) {
 }
 
 TEST_F(TakeoverTest, OneSessionMayTakeTheFlowsOfTwo) {
-  // Session 2 has the reverse rule of 3, session 1 its forward rule.
-  session::SessionSpec second = Spec(1), third = Spec(1);
-  second.key = Key(2);
-  second.in_vlan = second.out_vlan = 7;
-  ASSERT_TRUE(Add(second).ok());
-  third.key = Key(3);
-  third.out_vlan = 7;
-  EXPECT_TRUE(Add(third).ok());
-  EXPECT_EQ(List(), std::vector<uint64_t>{3});
+  const auto tagged = [](uint64_t id, uint16_t in, uint16_t out) {
+    session::SessionSpec spec = Spec(1);
+    spec.key = Key(id);
+    spec.in_vlan = in;
+    spec.out_vlan = out;
+    return spec;
+  };
+  ASSERT_TRUE(Add(tagged(2, 5, 5)).ok());
+  ASSERT_TRUE(Add(tagged(3, 7, 7)).ok());
+  EXPECT_TRUE(Add(tagged(4, 5, 7)).ok()) << "2 had its forward rule, 3 its reverse one";
+  EXPECT_EQ(List(), (std::vector<uint64_t>{1, 4}));
   EXPECT_THAT(Records(), SizeIs(2));
 }
 
