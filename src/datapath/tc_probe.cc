@@ -129,11 +129,13 @@ FlowerFilter ProbeFilter(const ProbeRule& rule, size_t position, uint32_t ifinde
                            .destination_port = static_cast<uint16_t>(position + 1),
                            .protocol = rule.shape.protocol},
                  .action = rule.shape.action};
-  if (rule.shape.vlan) model.vlan = kAnyVlan;
+  const bool tagged = rule.shape.vlan != TcVlan::kNone;
+  if (tagged) model.vlan = kAnyVlan;
+  if (rule.shape.vlan == TcVlan::kRewrite) model.egress_vlan = kAnyVlan + 1;
   FlowerFilter filter = *ToFilter(
       model, {.ingress_ifindex = ifindex, .egress_ifindex = rule.egress_ifindex}, options);
   filter.id.handle = kFirstProbeHandle + static_cast<uint32_t>(position);
-  if (rule.shape.vlan) filter.key.vlan_id = kReservedVlan;
+  if (tagged) filter.key.vlan_id = kReservedVlan;
   const CookieBytes cookie = StandingCookie();
   filter.actions.back().cookie.assign(cookie.begin(), cookie.end());
   return filter;

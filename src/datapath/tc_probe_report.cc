@@ -37,6 +37,7 @@ const char* Verb(const NetdevPair& pair) {
 
 // What the answers to the shapes of one pair have in common.
 struct Summary {
+  size_t asked = 0;
   size_t supported = 0;
   size_t in_hw = 0;
   // Shapes by what was said of them; in the order of the shapes.
@@ -59,6 +60,7 @@ Summary Summarize(const NetdevPair& pair, const PairAnswers& answers) {
   Summary summary;
   for (const TcShape& shape : ShapesOf(ActionOf(pair))) {
     const ProbeAnswer& answer = answers[IndexOf(shape)];
+    ++summary.asked;
     if (answer.verdict == Verdict::kSupported) {
       ++summary.supported;
       summary.in_hw += answer.in_hw;
@@ -77,24 +79,26 @@ std::string WhatIsTaken(const NetdevPair& pair, const Summary& summary, OffloadM
   if (mode == OffloadMode::kHardware) where = ", in the NIC";
   if (mode == OffloadMode::kSoftware) where = ", in software";
   if (mode == OffloadMode::kAny) {
-    where = summary.in_hw == kShapesPerAction ? ", in the NIC"
-            : summary.in_hw == 0              ? ", in software only"
-                                              : ", some of them in software only";
+    where = summary.in_hw == summary.asked ? ", in the NIC"
+            : summary.in_hw == 0           ? ", in software only"
+                                           : ", some of them in software only";
   }
-  return absl::StrCat(Verb(pair), ": IPv4 and IPv6, TCP and UDP, with and without VLAN", where);
+  const bool forwards = pair.egress != NetdevPair::kNowhere;
+  return absl::StrCat(Verb(pair), ": IPv4 and IPv6, TCP and UDP, with and without VLAN",
+                      forwards ? ", VLAN rewrite" : "", where);
 }
 
 std::string Describe(const NetdevPair& pair, const Summary& summary, OffloadMode mode) {
   std::vector<std::string> parts;
   for (const auto& [reason, shapes] : summary.refused) {
     const std::string what =
-        shapes.size() == kShapesPerAction
+        shapes.size() == summary.asked
             ? absl::StrCat("no ", Verb(pair), " can be offloaded: ")
             : absl::StrCat(absl::StrJoin(shapes, ", "), " cannot be offloaded: ");
     parts.push_back(absl::StrCat(what, reason));
   }
   for (const auto& [said, shapes] : summary.unknown) {
-    parts.push_back(absl::StrCat(shapes.size() == kShapesPerAction
+    parts.push_back(absl::StrCat(shapes.size() == summary.asked
                                      ? absl::StrCat(Verb(pair), " of any shape")
                                      : absl::StrJoin(shapes, ", "),
                                  ": not known until the first session: ", said));

@@ -32,7 +32,7 @@ using Level = Finding::Level;
 
 constexpr char kNotSameUplink[] = "devices are not the same uplink, can't offload forwarding";
 // Two netdevs: forward to each of two, and drop.
-constexpr size_t kProbesOfTwo = 2 * 3 * kShapesPerAction;
+constexpr size_t kProbesOfTwo = 2 * (2 * kForwardShapes + kDropShapes);
 
 uint32_t EgressOf(const FlowerFilter& filter) {
   const auto* mirred = std::get_if<netlink::Mirred>(&filter.actions.back().what);
@@ -106,8 +106,9 @@ TEST_F(TcProbeTest, EveryPairAndShapeIsAskedAndNothingIsLeft) {
   std::vector<std::string> subjects;
   for (const Finding& finding : findings) subjects.push_back(finding.subject);
   EXPECT_THAT(subjects, ElementsAre("p0 > p0", "p0 > p1", "p0", "p1 > p0", "p1 > p1", "p1"));
-  EXPECT_EQ(FindingOn("p0 > p1").text,
-            "forward: IPv4 and IPv6, TCP and UDP, with and without VLAN, in software");
+  EXPECT_EQ(
+      FindingOn("p0 > p1").text,
+      "forward: IPv4 and IPv6, TCP and UDP, with and without VLAN, VLAN rewrite, in software");
   EXPECT_EQ(FindingOn("p1").text,
             "drop: IPv4 and IPv6, TCP and UDP, with and without VLAN, in software");
 }
@@ -142,7 +143,8 @@ TEST_F(TcProbeTest, ARefusedShapeLeavesTheOthers) {
     return hit ? ErrnoToStatus(EOPNOTSUPP, "no IPv6") : absl::OkStatus();
   });
   EXPECT_THAT(Notes(), ElementsAre("p0 > p1: IPv6 TCP forward, IPv6 UDP forward, IPv6 TCP VLAN "
-                                   "forward, IPv6 UDP VLAN forward cannot be offloaded: no IPv6 "
+                                   "forward, IPv6 UDP VLAN forward, IPv6 TCP VLAN rewrite forward, "
+                                   "IPv6 UDP VLAN rewrite forward cannot be offloaded: no IPv6 "
                                    "(EOPNOTSUPP)"));
   EXPECT_EQ(FindingOn("p0 > p1").level, Level::kWarning);
   EXPECT_TRUE(Do(Make(Kind::kAdd, 7)).status.ok());
@@ -256,7 +258,7 @@ TEST_F(TcProbeTest, AProbeRuleThatCannotBeRemovedEndsTheStartAndGoesWithTheNext)
 
 TEST_F(TcProbeTest, AProbeRuleOfAProcessThatDiedIsRemoved) {
   for (const uint16_t base : {5, 9}) {
-    kernel_.Put(ProbeFilter({.shape = {.vlan = true}, .egress_ifindex = kP1}, 100, kP0,
+    kernel_.Put(ProbeFilter({.shape = {.vlan = TcVlan::kMatch}, .egress_ifindex = kP1}, 100, kP0,
                             {.priority_base = base}));
   }
   EXPECT_THAT(Notes(), SizeIs(2));
@@ -273,7 +275,7 @@ TEST_F(TcProbeTest, ManyNetdevsAreProbedUpToABound) {
   TcDatapath datapath(options, kernel_);
   const auto report = datapath.Start();
   ASSERT_TRUE(report.ok()) << report.status();
-  EXPECT_EQ(kernel_.ProbeRequests(Op::kAdd), (kMaxProbedPairs + 20) * kShapesPerAction);
+  EXPECT_EQ(kernel_.ProbeRequests(Op::kAdd), kMaxProbedPairs * kForwardShapes + 20 * kDropShapes);
   EXPECT_THAT(report->notes, ElementsAre("host: of 400 pairs of netdevs 256 were probed; what the "
                                          "others take is learnt from their first sessions"));
   // p19 > p0 was not asked: the first add asks, and its refusal is remembered.
@@ -329,7 +331,7 @@ TEST_F(TcProbeTest, InModeAnyTheFindingTellsWhatIsInSoftwareOnly) {
   const auto report = datapath.Start();
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_THAT(report->notes, Contains("p1 > p0: forward: IPv4 and IPv6, TCP and UDP, with and "
-                                      "without VLAN, in software only"));
+                                      "without VLAN, VLAN rewrite, in software only"));
   EXPECT_THAT(
       datapath.ProbeFindings(),
       Contains(AllOf(Field(&Finding::subject, "p0 > p1"), Field(&Finding::level, Level::kOk),
@@ -435,7 +437,8 @@ TEST(TcShapeTest, EachShapeHasAnIndexAndAName) {
     names.insert(Name(ShapeAt(i)));
   }
   EXPECT_THAT(names, SizeIs(kShapes));
-  EXPECT_THAT(names, IsSupersetOf({"IPv4 TCP forward", "IPv6 UDP VLAN drop"}));
+  EXPECT_THAT(names, IsSupersetOf({"IPv4 TCP forward", "IPv6 UDP VLAN drop",
+                                   "IPv4 UDP VLAN rewrite forward"}));
   for (const session::Action action : {session::Action::kForward, session::Action::kDrop}) {
     for (const TcShape& shape : ShapesOf(action)) EXPECT_EQ(shape.action, action);
   }
@@ -456,6 +459,20 @@ TEST(TcShapeTest, TheProbeRuleIsOfTheShapeOfASessionRule) {
   EXPECT_EQ(probe.key.flags, session.key.flags);
   EXPECT_EQ(probe.key.vlan_id, 4095) << "no packet has it";
   EXPECT_EQ(probe.key.ipv4_src->value, (netlink::Ipv4Bytes{255, 255, 255, 255}));
+}
+
+TEST(TcShapeTest, ARewriteIsAShapeOfItsOwn) {
+  FlowRule rule = Make(FlowOp::Kind::kAdd, 7).rule;
+  rule.vlan = 100;
+  const TcShape plain = ShapeOf(rule);
+  rule.egress_vlan = 200;
+  EXPECT_NE(IndexOf(ShapeOf(rule)), IndexOf(plain));
+  const FlowerFilter probe =
+      ProbeFilter({.shape = ShapeOf(rule), .egress_ifindex = kP1}, 0, kP0, {});
+  ASSERT_THAT(probe.actions, SizeIs(2));
+  EXPECT_TRUE(std::holds_alternative<netlink::VlanModify>(probe.actions[0].what));
+  rule.action = session::Action::kDrop;
+  EXPECT_EQ(ShapeOf(rule).vlan, TcVlan::kMatch) << "what is dropped is not rewritten";
 }
 
 }  // namespace
