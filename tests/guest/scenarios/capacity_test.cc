@@ -1,6 +1,7 @@
 // How many sessions the NIC's table takes: exactly as many as fit, whoever asks for them at once.
+#include <signal.h>
+
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -79,7 +80,9 @@ class Capacity : public OnNic {
       accepted.merge(AddInStreams(daemon, 1000, 60));
       EXPECT_THAT(accepted, SizeIs(kFits)) << "exactly 50 more fit";
       EXPECT_EQ(InHardware(), accepted);
-      Delete(daemon, accepted);
+      // The quickest way to an empty table: the next life removes what this one leaves.
+      daemon.Stop(SIGKILL);
+      daemon.Start();
       EXPECT_EQ(Totals()["rules"], kStanding);
     }
   }

@@ -202,6 +202,24 @@ TEST_F(Hardware, UplinkToVfWorksWithMlx5) {
   EXPECT_EQ(final.outpackets(), 6u);
 }
 
+TEST_F(Hardware, TheDoctorSaysWhichPairMlx5RefusesAndWhatWorksInstead) {
+  LoadNic("personality=mlx5");
+  Daemon daemon(OnNicConfig());
+  daemon.Start();
+  const auto response = Firewall(daemon).Add({Request(12, Tuple4(12), 60)});
+  ASSERT_EQ(response.responseerror_size(), 1);
+  EXPECT_EQ(response.responseerror(0).errorstatus(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_THAT(daemon.Log(), HasSubstr("p0 > p1: IPv4 TCP forward cannot be offloaded"));
+  const std::string doctor = Shell(
+      absl::StrCat(OFFLOADCTL_BINARY " --server ", daemon.address(), " doctor || [ $? = 1 ]"));
+  std::cout << doctor;
+  for (const char* said : {"p0 > p1", "p1 > p0", "no forward can be offloaded", "(EOPNOTSUPP)",
+                           "VF, SF or host PF representor", "one-armed sessions on one uplink",
+                           "esw_multiport", "eswitch mode legacy, where mlx5 hairpins p0 to p1"}) {
+    EXPECT_THAT(doctor, HasSubstr(said));
+  }
+}
+
 TEST_F(Hardware, KilledDaemonLeavesEverythingForwarding) {
   LoadNic();
   Daemon daemon(OnNicConfig());

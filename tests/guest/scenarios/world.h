@@ -47,6 +47,7 @@ class Daemon {
   void WaitServing();
   int Stop(int signal);  // returns the exit status, or minus the signal that ended it
   std::string Log() const;
+  std::string address() const { return "unix:" + directory_ + "/offloadd.sock"; }
   pid_t pid() const { return pid_; }
   std::shared_ptr<grpc::Channel> channel() const { return channel_; }
 
