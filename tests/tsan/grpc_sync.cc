@@ -16,6 +16,7 @@
 #include <sanitizer/tsan_interface.h>
 
 #include <atomic>
+#include <cstdint>
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -49,6 +50,7 @@ F* Library(const char* symbol) {
 #define WAIT "_ZN4absl7debian37CondVar4WaitEPNS0_5MutexE"
 #define WAIT_WITH_TIMEOUT "_ZN4absl7debian37CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE"
 #define WAIT_WITH_DEADLINE "_ZN4absl7debian37CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE"
+#define STATUS_UNREF "_ZN4absl7debian36Status15UnrefNonInlinedEm"
 #define SCHEDULE_ON_DONE "_ZN4grpc8internal18ServerCallbackCall14ScheduleOnDoneEb"
 
 extern "C" {
@@ -59,6 +61,7 @@ void Unlock(Mutex* mutex) __asm__(UNLOCK);
 void Wait(CondVar* condition, Mutex* mutex) __asm__(WAIT);
 bool WaitWithTimeout(CondVar* condition, Mutex* mutex, absl::Duration) __asm__(WAIT_WITH_TIMEOUT);
 bool WaitWithDeadline(CondVar* condition, Mutex* mutex, absl::Time) __asm__(WAIT_WITH_DEADLINE);
+void StatusUnref(uintptr_t rep) __asm__(STATUS_UNREF);
 void ScheduleOnDone(ServerCall* call, bool inline_ondone) __asm__(SCHEDULE_ON_DONE);
 
 void Lock(Mutex* mutex) {
@@ -101,6 +104,14 @@ bool WaitWithDeadline(CondVar* condition, Mutex* mutex, absl::Time deadline) {
   const bool timed_out = wait(condition, mutex, deadline);
   __tsan_acquire(mutex);
   return timed_out;
+}
+
+// The count of the copies of one absl::Status: who frees it comes after all who gave up theirs.
+void StatusUnref(uintptr_t rep) {
+  static auto* const unref = Library<decltype(StatusUnref)>(STATUS_UNREF);
+  __tsan_release(reinterpret_cast<void*>(rep));
+  __tsan_acquire(reinterpret_cast<void*>(rep));
+  unref(rep);
 }
 
 // A batch begins before its tag comes out of the completion queue, whatever thread takes it.
