@@ -117,9 +117,11 @@ Field<T> Seconds(std::string key, absl::Duration T::*member, SecondsKind kind, i
             if (!(whole ? node.value.is_number_integer() : node.value.is_number())) {
               return node.Complain(expected);
             }
-            const double seconds = node.value.get<double>();
-            if (seconds < min || seconds > max) return node.Complain(expected);
-            out.*member = absl::Seconds(seconds);
+            const absl::Duration time = absl::Seconds(node.value.get<double>());
+            if (time < absl::Seconds(min) || time > absl::Seconds(max)) {
+              return node.Complain(expected);
+            }
+            out.*member = time;
           }};
 }
 
@@ -187,7 +189,7 @@ struct Items {
 // items have the same `unique` key.
 template <typename T, typename U>
 Field<T> List(std::string key, std::vector<U> T::*member, Items<U> (*items)(const T&),
-              std::string unique, std::string expected) {
+              const std::string& unique, std::string expected) {
   return {std::move(key), std::move(expected),
           [=](const Node& node, absl::string_view expected_text, T& out) {
             if (!node.value.is_array() || node.value.empty()) return node.Complain(expected_text);

@@ -60,6 +60,7 @@ Field<Config> ProfilesField() {
 // The name of a profile, or overrides on top of the default one.
 Field<Listener> ListenerProfileField(const std::map<std::string, Profile>& profiles) {
   std::vector<std::string> names;
+  names.reserve(profiles.size());
   for (const auto& [name, profile] : profiles) names.push_back(absl::StrCat("\"", name, "\""));
   return {"profile",
           absl::StrCat("the name of a profile (", absl::StrJoin(names, ", "),

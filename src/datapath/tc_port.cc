@@ -235,6 +235,7 @@ bool TcPort::SettleQuery(const Attempt& attempt) const {
 
 std::vector<TcPort::Attempt> TcPort::ReadBack(std::vector<Attempt> doubtful) {
   std::vector<Attempt> readings;
+  readings.reserve(doubtful.size());
   for (const Attempt& attempt : doubtful) {
     readings.push_back(
         {attempt.job,

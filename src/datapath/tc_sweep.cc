@@ -126,6 +126,7 @@ void LogRemoved(const SweepTarget& target, const FlowerFilter& filter, SweepLog&
 absl::Status DeleteAll(FilterSocket& socket, const SweepTarget& target,
                        const std::vector<FlowerFilter>& filters, SweepLog& log) {
   std::vector<FilterRequest> requests;
+  requests.reserve(filters.size());
   for (const FlowerFilter& filter : filters) {
     requests.push_back({.op = FilterRequest::Op::kDelete, .filter = {.id = filter.id}});
   }
