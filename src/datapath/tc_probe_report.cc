@@ -21,7 +21,8 @@ constexpr char kOtherUplink[] =
     "the NIC does not forward from one uplink to the other one. What works instead: an uplink with "
     "a VF, SF or host PF representor; one-armed sessions on one uplink; a VF representor with the "
     "other uplink when the devlink parameter esw_multiport is on; the two PF netdevs in eswitch "
-    "mode legacy, where mlx5 hairpins p0 to p1";
+    "mode legacy, where mlx5 hairpins p0 to p1; or leave such flows to Open vSwitch in software "
+    "(offloadd does not program it yet)";
 
 bool IsRefusal(Verdict verdict) {
   return verdict == Verdict::kUnsupported || verdict == Verdict::kRefused;
