@@ -71,8 +71,8 @@ class DevlinkSocket {
     const absl::Status status =
         socket_->Dump(family_, &header, sizeof(header), [&](const MessageView& message) {
           absl::StatusOr<DevlinkPort> port = DecodeDevlinkPort(message);
-          if (port.ok()) ports.push_back(*std::move(port));
           malformed.Update(port.status());
+          if (port.ok()) ports.push_back(*std::move(port));
         });
     if (!status.ok()) return WithPrefix(status, "devlink ports: ");
     if (!malformed.ok()) return malformed;

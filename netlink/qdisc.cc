@@ -42,8 +42,8 @@ absl::StatusOr<std::vector<Qdisc>> ReadQdiscs() {
   const absl::Status status =
       (*socket)->Dump(RTM_GETQDISC, &request, sizeof(request), [&](const MessageView& message) {
         absl::StatusOr<Qdisc> qdisc = DecodeQdisc(message);
-        if (qdisc.ok()) qdiscs.push_back(*std::move(qdisc));
         malformed.Update(qdisc.status());
+        if (qdisc.ok()) qdiscs.push_back(*std::move(qdisc));
       });
   if (!status.ok()) return status;
   if (!malformed.ok()) return malformed;

@@ -80,6 +80,7 @@ void LogReport(const datapath::StartReport& report) {
 
 std::vector<doctor::Entry> ToEntries(const std::vector<datapath::Finding>& findings) {
   std::vector<doctor::Entry> entries;
+  entries.reserve(findings.size());
   for (const datapath::Finding& finding : findings) {
     entries.push_back({.level = Same<doctor::Level>(finding.level),
                        .check = finding.check,

@@ -50,7 +50,7 @@ void TcDatapath::ProbeAgain(size_t port) {
     if (pair.ingress == port || pair.egress == port) pairs.push_back(pair);
   }
   verdicts_.Forget(port);
-  const absl::Status status = Probe(std::move(pairs));
+  const absl::Status status = Probe(pairs);
   if (!status.ok()) spdlog::warn("probing again: {}", std::string(status.message()));
 }
 

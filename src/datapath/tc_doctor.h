@@ -66,7 +66,7 @@ std::vector<Finding> Diagnose(const DoctorFacts& facts);
 
 // Kernel memory of a session's two rules: mlx5 on Linux 6.1 (structures of cls_flower, act_mirred
 // and the driver, as the slab rounds them), and in the kernel's software path alone.
-inline constexpr uint64_t kHardwareSessionBytes = 26 * 1024;
-inline constexpr uint64_t kSoftwareSessionBytes = 6 * 1024;
+inline constexpr uint64_t kHardwareSessionBytes = uint64_t{26} * 1024;
+inline constexpr uint64_t kSoftwareSessionBytes = uint64_t{6} * 1024;
 
 }  // namespace offload::datapath
