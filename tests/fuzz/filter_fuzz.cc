@@ -1,10 +1,12 @@
-// What the kernel sends about filters: any bytes as one datagram of messages.
+// What the kernel sends about filters, qdiscs and devlink: any bytes as one datagram of messages.
 #include <linux/rtnetlink.h>
 
 #include <cstdint>
 #include <vector>
 
+#include "netlink/devlink.h"
 #include "netlink/flower_codec.h"
+#include "netlink/qdisc.h"
 #include "tests/fuzz/check.h"
 
 namespace offload::netlink {
@@ -32,6 +34,9 @@ void CheckRoundTrip(const FlowerFilter& filter) {
 void Decode(const MessageView& message) {
   (void)DecodeError(message);
   (void)DecodeDone(message);
+  (void)DecodeQdisc(message);
+  (void)DecodeDevlinkPort(message);
+  (void)DecodeEswitchMode(message);
   const auto filter = DecodeFilter(message);
   if (!filter.ok()) {
     FUZZ_CHECK(!filter.status().message().empty());
