@@ -37,6 +37,7 @@ struct NetdevFacts {
   std::string netdev;
   std::vector<session::LifId> lifs;
   std::string default_path;            // the configured representor; empty = none
+  bool default_path_missing = false;   // there is no such netdev
   absl::StatusOr<netlink::Link> link;  // NOT_FOUND: there is none; then the rest is not looked at
   std::optional<netlink::Link> master;
   absl::StatusOr<std::string> driver;

@@ -216,6 +216,11 @@ Opinion CheckForeignFilters(const NetdevFacts& netdev, const DoctorFacts& facts)
 
 // What a packet meets that no session rule takes.
 Opinion CheckDefaultPath(const NetdevFacts& netdev, const DoctorFacts& facts) {
+  if (netdev.default_path_missing) {
+    return Problem(absl::StrCat("default_path: netdev ", netdev.default_path, " does not exist"),
+                   absl::StrCat("ip link show; create ", netdev.default_path,
+                                " or correct its name in /lifs"));
+  }
   if (!netdev.default_path.empty()) return Fine(absl::StrCat("default_path ", netdev.default_path));
   if (const ovs::OvsPort* port = OvsPortOf(netdev, facts)) {
     return Fine(absl::StrCat("a miss goes to Open vSwitch bridge ", port->bridge));

@@ -96,6 +96,10 @@ DoctorFacts GatherFacts(const TcDatapathOptions& options, uint32_t last_handle, 
                                 .session_priorities = !started};
   for (NetdevFacts& netdev : facts.netdevs) {
     netdev.link = links.ok() ? (*links)->ByName(netdev.netdev) : links.status();
+    if (links.ok() && !netdev.default_path.empty()) {
+      netdev.default_path_missing =
+          absl::IsNotFound((*links)->ByName(netdev.default_path).status());
+    }
     if (!netdev.link.ok()) continue;
     Gather(netdev, shared, kernel);
     netdev.filters = IsOffloadedByOvs(netdev.netdev, facts.ovs)

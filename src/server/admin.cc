@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace offload::server {
 namespace {
 
@@ -93,6 +95,20 @@ void Admin::SetStartError(std::string reason) {
 void Admin::SetPorts(std::vector<int> ports) {
   base::MutexLock lock(mutex_);
   ports_ = std::move(ports);
+}
+
+void Admin::Doctor(const std::vector<datapath::Finding>& findings,
+                   admin::DoctorResponse* response) {
+  ToResponse(findings, response);
+  if (ready_) return;
+  base::MutexLock lock(mutex_);
+  if (start_error_.empty()) return;
+  ToMessage({.level = datapath::Finding::Level::kProblem,
+             .check = "start",
+             .subject = "daemon",
+             .text = absl::StrCat("not ready: ", start_error_),
+             .advice = "mend this, or what else is found; the start is tried again every second"},
+            *response->add_findings());
 }
 
 grpc::Status Admin::Status(const admin::StatusRequest& /*request*/,

@@ -53,6 +53,9 @@ class Admin {
 
   grpc::Status Status(const admin::StatusRequest& request, admin::StatusResponse* response);
 
+  // What an examination found, and as a problem (check "start") why the daemon is not ready.
+  void Doctor(const std::vector<datapath::Finding>& findings, admin::DoctorResponse* response);
+
  private:
   void DescribeListeners(admin::StatusResponse& response) const;
   void DescribeLifs(bool ready, admin::StatusResponse& response) const;

@@ -11,8 +11,8 @@ grpc::ServerUnaryReactor* AdminV1::Doctor(grpc::CallbackServerContext* context,
                                           const admin::DoctorRequest* /*request*/,
                                           admin::DoctorResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  examiner_.Ask([response, reactor](const std::vector<datapath::Finding>& findings) {
-    ToResponse(findings, response);
+  examiner_.Ask([&admin = admin_, response, reactor](const auto& findings) {
+    admin.Doctor(findings, response);
     reactor->Finish(grpc::Status::OK);
   });
   return reactor;

@@ -89,9 +89,16 @@ TEST_F(DoctorDaemonTest, WithAndWithoutADaemonTheSameIsReported) {
   daemon.insert(daemon.end(), {"--listen", Socket()});
   DaemonProcess offloadd(daemon);
   ASSERT_TRUE(offloadd.WaitForOutput("not ready, trying again")) << offloadd.output();
+  // The daemon has one thing to say that the other cannot know: why it is not ready.
   const CtlResult asked = RunCtl({"--server", Socket(), "doctor"});
-  EXPECT_EQ(Checks(asked.out), Checks(doctor.output()));
-  EXPECT_EQ(asked.status, status);
+  EXPECT_THAT(asked.out, HasSubstr("not ready: LIF 7: netdev absent0 does not exist"));
+  std::vector<std::string> checks = Checks(asked.out);
+  std::erase(checks, "problem start");
+  std::vector<std::string> expected = Checks(doctor.output());
+  checks.pop_back();  // the totals
+  expected.pop_back();
+  EXPECT_EQ(checks, expected);
+  EXPECT_EQ(asked.status, 1);
 }
 
 TEST_F(DoctorDaemonTest, DoctorAndCheckConfigExcludeEachOther) {

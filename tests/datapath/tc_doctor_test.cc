@@ -307,6 +307,9 @@ TEST_F(DoctorTest, DefaultPath) {
          "default_path");
   p0().default_path = "pf0vf7";
   Expect("default-path", Level::kOk, "default_path pf0vf7");
+  p0().default_path_missing = true;
+  Expect("default-path", Level::kProblem, "netdev pf0vf7 does not exist");
+  p0().default_path_missing = false;
   p0().default_path.clear();
   p0().filters =
       std::vector<FilterGroup>{{.priority = 20, .protocol = 0x0800, .kind = "flower", .count = 5}};
