@@ -141,7 +141,7 @@ TEST(LoadFileTest, ReadsTheExample) {
   const absl::StatusOr<Config> config = Load("examples/offloadd.json", {});
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(Summary(*config),
-            "3 listeners (127.0.0.1:3443, unix:/run/offloadd/firewall.sock, [::1]:3444), 3 owners, "
+            "3 listeners (127.0.0.1:3443, unix:/run/offloadd.sock, [::1]:3444), 3 owners, "
             "2 LIFs, mode hardware, table of 100000 rules");
 }
 
